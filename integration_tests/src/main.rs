@@ -1,0 +1,2 @@
+//! Drives the real binary as root.
+fn main() {}

@@ -1,0 +1,22 @@
+//! Container creation behind the OCI create, start, kill, delete state machine.
+//!
+//! A request goes through three layers, and nothing points upwards:
+//!
+//! 1. [`spec`] reads `config.json` and holds no opinion of it;
+//! 2. `plan` judges spec, request and host, and answers with a complete plan or
+//!    with every finding that stands against it;
+//! 3. `process` and [`lifecycle`] carry the plan out, and undo what they did
+//!    when a step fails.
+//!
+//! Kernel calls go through `sys`, the only module with unsafe code.
+
+pub mod container;
+pub mod error;
+pub mod lifecycle;
+pub mod spec;
+pub(crate) mod sys;
+
+pub use error::{Error, ErrorKind};
+
+/// What a fallible operation of this library returns.
+pub type Result<T> = std::result::Result<T, Error>;
