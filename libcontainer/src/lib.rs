@@ -12,7 +12,10 @@
 
 pub mod container;
 pub mod error;
+pub mod idmap;
 pub mod lifecycle;
+pub mod mounts;
+pub mod namespaces;
 pub(crate) mod path;
 pub mod spec;
 pub(crate) mod sys;

@@ -64,6 +64,21 @@ impl RootFd {
         }
     }
 
+    /// What is at the path when no component of it is a link; ELOOP otherwise.
+    pub(crate) fn resolve_without_links(&self, path: &Path) -> Result<OwnedFd> {
+        let path = relative(path)?;
+        match openat2(
+            self.fd.as_fd(),
+            &path,
+            libc::O_PATH,
+            0,
+            Resolve::BENEATH_NO_LINKS,
+        ) {
+            Err(Errno::ENOSYS | Errno::EPERM) => walk::open_without_links(self.fd.as_fd(), &path),
+            opened => opened,
+        }
+    }
+
     /// What is at the path, made with its missing parents when nothing is:
     /// directories 0755, files 0644. A link to nothing is followed, and what it
     /// names is made.
@@ -173,7 +188,15 @@ mod tests {
     fn links_stay_inside() {
         let (top, root) = tree();
         let inside = fs::metadata(top.path().join("root/a/file")).unwrap().ino();
-        for path in ["a/file", "/a/file", "absolute", "upward", "dir/file", "a/b/../file", "../../a/file"] {
+        for path in [
+            "a/file",
+            "/a/file",
+            "absolute",
+            "upward",
+            "dir/file",
+            "a/b/../file",
+            "../../a/file",
+        ] {
             assert_eq!(both(&root, path), Ok(inside), "{path}");
         }
     }
@@ -191,13 +214,18 @@ mod tests {
     #[test]
     fn what_is_missing_is_made_inside() {
         let (top, root) = tree();
-        root.ensure(Path::new("/new/deep/dir"), Missing::Directory).unwrap();
+        root.ensure(Path::new("/new/deep/dir"), Missing::Directory)
+            .unwrap();
         assert!(top.path().join("root/new/deep/dir").is_dir());
         root.ensure(Path::new("/dangling"), Missing::File).unwrap();
         assert!(top.path().join("root/made/late").is_file());
-        root.ensure(Path::new("/escape/x"), Missing::Directory).unwrap();
+        root.ensure(Path::new("/escape/x"), Missing::Directory)
+            .unwrap();
         assert!(top.path().join("root/outside/x").is_dir());
-        assert_eq!(fs::read_to_string(top.path().join("outside")).unwrap(), "out");
+        assert_eq!(
+            fs::read_to_string(top.path().join("outside")).unwrap(),
+            "out"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ const LOOK: OFlag = OFlag::O_PATH
 
 /// What is at the path, opened with the flags given.
 pub(super) fn open(root: BorrowedFd<'_>, path: &CStr, flags: libc::c_int) -> Result<OwnedFd> {
-    let found = walk(root, path, None)?;
+    let found = walk(root, path, None, MAX_LINKS)?;
     if flags & libc::O_PATH != 0 {
         return Ok(found);
     }
@@ -36,7 +36,12 @@ pub(super) fn open(root: BorrowedFd<'_>, path: &CStr, flags: libc::c_int) -> Res
 
 /// What is at the path, made when it is missing.
 pub(super) fn ensure(root: BorrowedFd<'_>, path: &CStr, missing: Missing) -> Result<OwnedFd> {
-    walk(root, path, Some(missing))
+    walk(root, path, Some(missing), MAX_LINKS)
+}
+
+/// What is at the path; ELOOP at the first link.
+pub(super) fn open_without_links(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd> {
+    walk(root, path, None, 0)
 }
 
 /// Opens the file behind an `O_PATH` descriptor for use. By way of the magic
@@ -48,7 +53,12 @@ fn reopen(found: BorrowedFd<'_>, flags: libc::c_int) -> Result<OwnedFd> {
     nix::fcntl::open(name.as_str(), flags, Mode::empty())
 }
 
-fn walk(root: BorrowedFd<'_>, path: &CStr, missing: Option<Missing>) -> Result<OwnedFd> {
+fn walk(
+    root: BorrowedFd<'_>,
+    path: &CStr,
+    missing: Option<Missing>,
+    max_links: u32,
+) -> Result<OwnedFd> {
     let mut passed: Vec<OwnedFd> = Vec::new();
     let mut left: VecDeque<Vec<u8>> = components(path).map(<[u8]>::to_vec).collect();
     let mut links = 0;
@@ -67,7 +77,11 @@ fn walk(root: BorrowedFd<'_>, path: &CStr, missing: Option<Missing>) -> Result<O
                 };
                 // The last component is what was asked for; those before it are
                 // directories.
-                let kind = if left.is_empty() { missing } else { Missing::Directory };
+                let kind = if left.is_empty() {
+                    missing
+                } else {
+                    Missing::Directory
+                };
                 make(here, &name, kind)?
             }
             opened => opened?,
@@ -75,7 +89,7 @@ fn walk(root: BorrowedFd<'_>, path: &CStr, missing: Option<Missing>) -> Result<O
         let kind = SFlag::from_bits_truncate(fstat(next.as_fd())?.st_mode) & SFlag::S_IFMT;
         if kind == SFlag::S_IFLNK {
             links += 1;
-            if links > MAX_LINKS {
+            if links > max_links {
                 return Err(Errno::ELOOP);
             }
             let text = readlinkat(next.as_fd(), c"")?.into_vec();

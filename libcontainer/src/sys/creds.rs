@@ -57,8 +57,16 @@ pub(crate) fn permitted_capabilities() -> Result<u64> {
 pub(crate) fn in_bounding_set(capability: u32) -> Result<bool> {
     // SAFETY: numbers only.
     let returned = check(
-        unsafe { libc::prctl(libc::PR_CAPBSET_READ, libc::c_ulong::from(capability), 0, 0, 0) }
-            .into(),
+        unsafe {
+            libc::prctl(
+                libc::PR_CAPBSET_READ,
+                libc::c_ulong::from(capability),
+                0,
+                0,
+                0,
+            )
+        }
+        .into(),
     )?;
     Ok(returned == 1)
 }
@@ -67,8 +75,16 @@ pub(crate) fn in_bounding_set(capability: u32) -> Result<bool> {
 pub(crate) fn drop_bounding(capability: u32) -> Result<()> {
     // SAFETY: numbers only.
     check(
-        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) }
-            .into(),
+        unsafe {
+            libc::prctl(
+                libc::PR_CAPBSET_DROP,
+                libc::c_ulong::from(capability),
+                0,
+                0,
+                0,
+            )
+        }
+        .into(),
     )?;
     Ok(())
 }
@@ -112,7 +128,9 @@ pub(crate) fn clear_ambient() -> Result<()> {
 /// PR_SET_KEEPCAPS: permitted capabilities survive the change of user.
 pub(crate) fn keep_capabilities(keep: bool) -> Result<()> {
     // SAFETY: numbers only.
-    check(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(keep), 0, 0, 0) }.into())?;
+    check(
+        unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(keep), 0, 0, 0) }.into(),
+    )?;
     Ok(())
 }
 
@@ -149,11 +167,7 @@ pub(crate) fn join_session_keyring(name: &CStr) -> Result<i32> {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
     // SAFETY: the name is a C string.
     let serial = check(unsafe {
-        libc::syscall(
-            libc::SYS_keyctl,
-            KEYCTL_JOIN_SESSION_KEYRING,
-            name.as_ptr(),
-        )
+        libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr())
     })?;
     Ok(serial as i32)
 }

@@ -11,11 +11,7 @@ use super::{Errno, Result, fd};
 pub(crate) const MAX_FDS: usize = 16;
 
 /// Sends bytes with descriptors; no SIGPIPE, through EINTR.
-pub(crate) fn send(
-    socket: BorrowedFd<'_>,
-    bytes: &[u8],
-    fds: &[BorrowedFd<'_>],
-) -> Result<usize> {
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<usize> {
     let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
     let control: &[ControlMessage<'_>] = if fds.is_empty() { &[] } else { &rights };

@@ -9,7 +9,8 @@ use super::{Result, check, fd};
 pub(crate) fn peer(master: BorrowedFd<'_>) -> Result<OwnedFd> {
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: the request takes open flags and returns a descriptor.
-    let returned = check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER as _, flags) }.into())?;
+    let returned =
+        check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER as _, flags) }.into())?;
     Ok(fd::own(returned))
 }
 
@@ -17,7 +18,9 @@ pub(crate) fn peer(master: BorrowedFd<'_>) -> Result<OwnedFd> {
 pub(crate) fn unlock(master: BorrowedFd<'_>) -> Result<()> {
     let zero: libc::c_int = 0;
     // SAFETY: the request reads one int.
-    check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK as _, &raw const zero) }.into())?;
+    check(
+        unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK as _, &raw const zero) }.into(),
+    )?;
     Ok(())
 }
 
@@ -47,7 +50,9 @@ pub(crate) struct Size {
 pub(crate) fn size(terminal: BorrowedFd<'_>) -> Result<Size> {
     let mut size = empty_size();
     // SAFETY: the request writes the structure.
-    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ as _, &raw mut size) }.into())?;
+    check(
+        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ as _, &raw mut size) }.into(),
+    )?;
     Ok(Size {
         rows: size.ws_row,
         columns: size.ws_col,
@@ -60,7 +65,9 @@ pub(crate) fn set_size(terminal: BorrowedFd<'_>, to: Size) -> Result<()> {
     size.ws_row = to.rows;
     size.ws_col = to.columns;
     // SAFETY: the request reads the structure.
-    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ as _, &raw const size) }.into())?;
+    check(
+        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ as _, &raw const size) }.into(),
+    )?;
     Ok(())
 }
 
