@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod mounts;
 pub mod namespaces;
 pub(crate) mod path;
+pub mod seccomp;
 pub mod spec;
 pub(crate) mod sys;
 

@@ -25,6 +25,9 @@ pub(crate) mod process;
 pub(crate) mod sched;
 pub(crate) mod socket;
 pub(crate) mod tty;
+//! The only door to the kernel, and the only unsafe code.
+
+pub(crate) mod seccomp;
 
 pub(crate) use nix::errno::Errno;
 
