@@ -13,6 +13,7 @@
 pub mod container;
 pub mod error;
 pub mod lifecycle;
+pub mod process;
 pub mod spec;
 pub(crate) mod sys;
 
