@@ -1,0 +1,107 @@
+//! From argv to the exit code.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use libcontainer::Result;
+use libcontainer::error::{Error, ErrorKind};
+
+use crate::args::{Intent, Misuse, command_help, parse, program_help, read};
+use crate::report::{self, LogSettings, stderr_line, stdout};
+use crate::session::Session;
+use crate::version;
+
+/// The exit code for a word that is no command.
+const NO_SUCH_TOPIC: u8 = 3;
+
+/// Does what the command line asks for.
+pub(crate) fn run(argv: impl Iterator<Item = OsString>) -> u8 {
+    let argv: Vec<OsString> = argv.collect();
+    let (program, words) = match texts(argv) {
+        Ok(found) => found,
+        Err(error) => return failed(&error, 1),
+    };
+    let name = Path::new(&program)
+        .file_name()
+        .and_then(|name| name.to_str());
+    let name = name.unwrap_or("lodge");
+    match read(&program, &words) {
+        Intent::Help(topic) => print(match topic {
+            Some(command) => command_help(name, command),
+            None => program_help(name),
+        }),
+        Intent::Version => print(version::text()),
+        Intent::UnknownTopic(topic) => {
+            stderr_line(&format!("No help topic for '{topic}'"));
+            NO_SUCH_TOPIC
+        }
+        Intent::Misused(misuse) => misused(name, &misuse),
+        Intent::Run(command, argv) => match run_command(command.run, &argv) {
+            Ok(code) => code,
+            Err(error) => failed(&error, command.failure),
+        },
+    }
+}
+
+/// The program's name and the words after it, as text.
+fn texts(argv: Vec<OsString>) -> Result<(String, Vec<String>)> {
+    let mut words = Vec::with_capacity(argv.len());
+    for word in argv {
+        words.push(word.into_string().map_err(|word| {
+            Error::new(
+                ErrorKind::InvalidConfig,
+                format!("argument {} is not valid UTF-8", word.display()),
+            )
+        })?);
+    }
+    let mut words = words.into_iter();
+    let program = words.next().unwrap_or_else(|| "lodge".to_owned());
+    Ok((program, words.collect()))
+}
+
+fn run_command(
+    run: fn(&Session, &crate::args::Words) -> Result<libcontainer::lifecycle::Exit>,
+    argv: &[String],
+) -> Result<u8> {
+    let (globals, words) = parse(argv)?;
+    report::open(&LogSettings::new(&globals)?)?;
+    let session = Session::new(&globals)?;
+    let words = words.ok_or_else(|| Error::new(ErrorKind::Internal, "no command"))?;
+    run(&session, &words).map(|exit| exit.0)
+}
+
+/// The rules on stdout, the fault on stderr and, where the options tell of one, in
+/// the log.
+fn misused(name: &str, misuse: &Misuse) -> u8 {
+    let head = if misuse.of_option {
+        format!("Incorrect Usage: {}\n\n", misuse.message)
+    } else {
+        "Incorrect Usage.\n\n".to_owned()
+    };
+    let help = match misuse.command {
+        Some(command) => command_help(name, command),
+        None => program_help(name),
+    };
+    // The fault below is worth more than a stdout that takes nothing.
+    let _ = stdout(head + &help);
+    let opened = parse(&misuse.globals)
+        .and_then(|(globals, _)| LogSettings::new(&globals))
+        .and_then(|settings| report::open(&settings));
+    let fault = match opened {
+        Ok(()) => Error::new(ErrorKind::InvalidConfig, misuse.message.clone()),
+        Err(error) => error,
+    };
+    failed(&fault, misuse.command.map_or(1, |command| command.failure))
+}
+
+fn print(text: String) -> u8 {
+    match stdout(text) {
+        Ok(()) => 0,
+        Err(error) => failed(&error, 1),
+    }
+}
+
+fn failed(error: &Error, code: u8) -> u8 {
+    report::failure(error);
+    code
+}
