@@ -6,7 +6,7 @@ use std::path::Path;
 use libcontainer::Result;
 use libcontainer::error::{Error, ErrorKind};
 
-use crate::args::{Intent, Misuse, command_help, parse, program_help, read};
+use crate::args::{Command, Intent, Misuse, command_help, parse, program_help, read};
 use crate::report::{self, LogSettings, stderr_line, stdout};
 use crate::session::Session;
 use crate::version;
@@ -36,7 +36,7 @@ pub(crate) fn run(argv: impl Iterator<Item = OsString>) -> u8 {
             NO_SUCH_TOPIC
         }
         Intent::Misused(misuse) => misused(name, &misuse),
-        Intent::Run(command, argv) => match run_command(command.run, &argv) {
+        Intent::Run(command, argv) => match run_command(command, &argv) {
             Ok(code) => code,
             Err(error) => failed(&error, command.failure),
         },
@@ -59,15 +59,19 @@ fn texts(argv: Vec<OsString>) -> Result<(String, Vec<String>)> {
     Ok((program, words.collect()))
 }
 
-fn run_command(
-    run: fn(&Session, &crate::args::Words) -> Result<libcontainer::lifecycle::Exit>,
-    argv: &[String],
-) -> Result<u8> {
+fn run_command(command: &Command, argv: &[String]) -> Result<u8> {
     let (globals, words) = parse(argv)?;
     report::open(&LogSettings::new(&globals)?)?;
     let session = Session::new(&globals)?;
     let words = words.ok_or_else(|| Error::new(ErrorKind::Internal, "no command"))?;
-    run(&session, &words).map(|exit| exit.0)
+    // The words themselves stay out of the log: they may hold secrets (`exec -e`).
+    log::debug!(
+        "lodge {} {}, state in {}",
+        version::VERSION,
+        command.name,
+        session.root.path().display()
+    );
+    (command.run)(&session, &words).map(|exit| exit.0)
 }
 
 /// The rules on stdout, the fault on stderr and, where the options tell of one, in

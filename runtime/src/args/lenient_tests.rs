@@ -4,7 +4,10 @@
     reason = "a test fails by panicking"
 )]
 
-use super::{Intent, Misuse, boolean, read};
+use super::{GLOBALS, Grammar, Intent, Misuse, boolean, read};
+use crate::args::parse;
+use crate::commands;
+use proptest::prelude::*;
 
 fn intent(line: &str) -> Intent {
     let argv: Vec<String> = line
@@ -217,5 +220,56 @@ fn booleans_have_these_spellings() {
     }
     for text in ["", "yes", "tRue", " 1", "2"] {
         assert_eq!(boolean(text), None, "{text}");
+    }
+}
+
+/// A word that is likely to matter.
+fn word() -> impl Strategy<Value = String> {
+    let known: Vec<String> = commands::ALL
+        .iter()
+        .flat_map(|command| command.options)
+        .chain(&GLOBALS)
+        .flat_map(|option| {
+            let long = option.long;
+            let short = option.short.map(|letter| format!("-{letter}"));
+            [
+                format!("--{long}"),
+                format!("-{long}"),
+                format!("--{long}=1"),
+                format!("-{long}="),
+                format!("--{long}=false"),
+            ]
+            .into_iter()
+            .chain(short)
+        })
+        .chain(commands::ALL.iter().map(|command| command.name.to_owned()))
+        .collect();
+    prop_oneof![
+        4 => proptest::sample::select(known),
+        1 => "-{0,3}[a-z=]{0,4}",
+        1 => any::<String>(),
+    ]
+}
+
+proptest! {
+    /// The parser behind refuses nothing that was put in order, and types exactly
+    /// the arguments that were found.
+    #[test]
+    fn what_is_in_order_is_understood(argv in proptest::collection::vec(word(), 0..8)) {
+        match read("lodge", &argv) {
+            Intent::Run(command, ordered) => {
+                let (_, words) = parse(&ordered).map_err(|e| TestCaseError::fail(e.to_string()))?;
+                let words = words.ok_or_else(|| TestCaseError::fail("no command"))?;
+                let args = words.args();
+                prop_assert!(command.arity.fault(args.len()).is_none());
+                prop_assert!(argv.ends_with(&args.iter().map(|&a| a.to_owned()).collect::<Vec<_>>())
+                    || command.grammar == Grammar::Anywhere);
+            }
+            Intent::Misused(misuse) => {
+                prop_assert!(parse(&misuse.globals).is_ok(), "{:?}", misuse.globals);
+                prop_assert!(!misuse.message.is_empty());
+            }
+            Intent::Help(_) | Intent::UnknownTopic(_) | Intent::Version => {}
+        }
     }
 }

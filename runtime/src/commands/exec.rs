@@ -66,11 +66,11 @@ static OPTIONS: [Opt; 17] = [
     ),
 ];
 
-/// What a process document replaces.
-const OF_THE_PROCESS: [&str; 9] = [
+/// What a process document replaces. `--tty` is not named: conmon sends it along with
+/// every document that has a terminal, and a warning each time would be noise.
+const OF_THE_PROCESS: [&str; 8] = [
     "cwd",
     "env",
-    "tty",
     "user",
     "additional-gids",
     "process-label",
