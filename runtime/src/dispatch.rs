@@ -16,11 +16,7 @@ const NO_SUCH_TOPIC: u8 = 3;
 
 /// Does what the command line asks for.
 pub(crate) fn run(argv: impl Iterator<Item = OsString>) -> u8 {
-    let argv: Vec<OsString> = argv.collect();
-    let (program, words) = match texts(argv) {
-        Ok(found) => found,
-        Err(error) => return failed(&error, 1),
-    };
+    let (program, words, fault) = texts(argv);
     let name = Path::new(&program)
         .file_name()
         .and_then(|name| name.to_str());
@@ -36,32 +32,40 @@ pub(crate) fn run(argv: impl Iterator<Item = OsString>) -> u8 {
             NO_SUCH_TOPIC
         }
         Intent::Misused(misuse) => misused(name, &misuse),
-        Intent::Run(command, argv) => match run_command(command, &argv) {
+        Intent::Run(command, argv) => match run_command(command, &argv, fault) {
             Ok(code) => code,
             Err(error) => failed(&error, command.failure),
         },
     }
 }
 
-/// The program's name and the words after it, as text.
-fn texts(argv: Vec<OsString>) -> Result<(String, Vec<String>)> {
-    let mut words = Vec::with_capacity(argv.len());
-    for word in argv {
-        words.push(word.into_string().map_err(|word| {
-            Error::new(
-                ErrorKind::InvalidConfig,
-                format!("argument {} is not valid UTF-8", word.display()),
-            )
-        })?);
-    }
-    let mut words = words.into_iter();
+/// The program's name and the words after it, as text, and what is wrong with the
+/// first one that is none: it is told once the log is open.
+fn texts(argv: impl Iterator<Item = OsString>) -> (String, Vec<String>, Option<Error>) {
+    let mut fault = None;
+    let mut words = argv.map(|word| {
+        word.into_string().unwrap_or_else(|word| {
+            let text = word.to_string_lossy().into_owned();
+            fault.get_or_insert_with(|| {
+                Error::new(
+                    ErrorKind::InvalidConfig,
+                    format!("argument is not valid UTF-8: {text:?}"),
+                )
+            });
+            text
+        })
+    });
     let program = words.next().unwrap_or_else(|| "lodge".to_owned());
-    Ok((program, words.collect()))
+    let words = words.collect();
+    (program, words, fault)
 }
 
-fn run_command(command: &Command, argv: &[String]) -> Result<u8> {
+fn run_command(command: &Command, argv: &[String], fault: Option<Error>) -> Result<u8> {
     let (globals, words) = parse(argv)?;
     report::open(&LogSettings::new(&globals)?)?;
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
     let session = Session::new(&globals)?;
     let words = words.ok_or_else(|| Error::new(ErrorKind::Internal, "no command"))?;
     // The words themselves stay out of the log: they may hold secrets (`exec -e`).

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and this file holds nothing else"
 )]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -118,6 +119,23 @@ fn misuse_of_exec_is_told_from_its_process() {
         Some("an id is a whole number from 0 to 4294967294")
     );
     assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn words_are_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tmp();
+    for (command, code) in [("state", 1), ("exec", 255)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_lodge"))
+            .args(["--log", "l", command])
+            .arg(OsStr::from_bytes(b"a\xff"))
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command}");
+    }
+    let log = fs::read_to_string(dir.path().join("l")).unwrap();
+    assert!(log.contains("argument is not valid UTF-8"), "{log}");
 }
 
 #[test]

@@ -233,10 +233,11 @@ const SECCOMP_OPERATORS: [&str; 7] = [
     "SCMP_CMP_NE",
 ];
 
-const SECCOMP_ARCHS: [oci::Arch; 18] = [
+const SECCOMP_ARCHS: [oci::Arch; 20] = [
     oci::Arch::ScmpArchAarch64,
     oci::Arch::ScmpArchArm,
     oci::Arch::ScmpArchLoongarch64,
+    oci::Arch::ScmpArchM68k,
     oci::Arch::ScmpArchMips,
     oci::Arch::ScmpArchMips64,
     oci::Arch::ScmpArchMips64n32,
@@ -247,8 +248,9 @@ const SECCOMP_ARCHS: [oci::Arch; 18] = [
     oci::Arch::ScmpArchPpc64,
     oci::Arch::ScmpArchPpc64le,
     oci::Arch::ScmpArchRiscv64,
-    oci::Arch::ScmpArchS390,
     oci::Arch::ScmpArchS390x,
+    oci::Arch::ScmpArchSh,
+    oci::Arch::ScmpArchSheb,
     oci::Arch::ScmpArchX32,
     oci::Arch::ScmpArchX86,
     oci::Arch::ScmpArchX86_64,

@@ -51,6 +51,7 @@ fn quote(line: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::line;
+    use proptest::prelude::*;
 
     const TIME: &str = "2026-01-31T23:59:59Z";
 
@@ -72,6 +73,23 @@ mod tests {
                 line(TIME, "error", message),
                 format!("time=\"{TIME}\" level=error msg={wanted}\n")
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_never_leaves_its_line(message in ".*|(?s).{0,40}") {
+            let line = line(TIME, "error", &message);
+            prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
+            let head = "time=\"2026-01-31T23:59:59Z\" level=error msg=";
+            let value = line.trim_end().strip_prefix(head).unwrap_or("?");
+            // Either bare and whole, or in quotes that nothing inside closes.
+            let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let closed = inner.is_none_or(|inner| {
+                let bare = inner.replace("\\\\", "").replace("\\\"", "");
+                !bare.contains('"')
+            });
+            prop_assert!(closed && (inner.is_some() || value == message), "{}", line);
         }
     }
 }
