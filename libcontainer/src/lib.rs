@@ -18,6 +18,7 @@ pub mod mounts;
 pub mod namespaces;
 pub(crate) mod path;
 pub mod seccomp;
+pub mod process;
 pub mod spec;
 pub(crate) mod sys;
 

@@ -5,3 +5,12 @@ mod reader;
 
 pub use oci_spec::runtime as oci;
 pub use reader::{Document, read_process, read_spec};
+mod default;
+mod features;
+
+pub use default::{DefaultConfig, default_config};
+pub use features::features;
+pub use oci_spec::runtime as oci;
+
+/// The newest version of the runtime-spec that this library implements.
+pub const VERSION: &str = "1.3.0";

@@ -25,7 +25,6 @@ pub(crate) mod process;
 pub(crate) mod sched;
 pub(crate) mod socket;
 pub(crate) mod tty;
-//! The only door to the kernel, and the only unsafe code.
 
 pub(crate) mod seccomp;
 
