@@ -10,7 +10,10 @@
 //!
 //! Kernel calls go through `sys`, the only module with unsafe code.
 
+pub mod cgroups;
 pub mod container;
+pub mod devices;
+pub mod ebpf;
 pub mod error;
 pub mod idmap;
 pub mod lifecycle;

@@ -14,19 +14,22 @@
     reason = "the widths of the kernel's interface"
 )]
 
+pub(crate) mod bpf;
 pub(crate) mod clone;
 pub(crate) mod creds;
 pub(crate) mod fd;
+pub(crate) mod kill;
 pub(crate) mod mount;
 pub(crate) mod net;
+pub(crate) mod no_links;
 pub(crate) mod ns;
 pub(crate) mod openat2;
 pub(crate) mod process;
 pub(crate) mod sched;
+pub(crate) mod seccomp;
+pub(crate) mod small_file;
 pub(crate) mod socket;
 pub(crate) mod tty;
-
-pub(crate) mod seccomp;
 
 pub(crate) use nix::errno::Errno;
 
