@@ -9,7 +9,6 @@ use super::{hooks, process, rootfs, sysctl};
 use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout};
 use crate::cgroups::DeviceEnforcement;
 use crate::devices as device_rules;
-use crate::ebpf;
 use crate::error::Findings;
 use crate::idmap;
 use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
@@ -44,6 +43,8 @@ pub struct Input<'a> {
     pub listen_fds: u32,
     /// Descriptors after those.
     pub preserve_fds: u32,
+    /// The runtime's environment, for hooks that name none.
+    pub environment: Vec<String>,
     /// How the init is told to start.
     pub gate: StartGate,
 }
@@ -58,7 +59,7 @@ pub fn build(
     host: &Host,
 ) -> Result<(ContainerPlan, Findings), Findings> {
     let mut findings = Findings::new();
-    let none = Linux::default_empty();
+    let none = nothing();
     let linux = spec.linux().as_ref().unwrap_or(&none);
     version(spec.version(), &mut findings);
     refuse_what_is_missing(linux, &mut findings);
@@ -144,7 +145,11 @@ pub fn build(
             None
         }
     };
-    let (hooks_plan, create_container, start_container) = all_hooks(spec, &mut findings);
+    let (hooks_plan, mut create_container, start_container) = all_hooks(spec, &mut findings);
+    // Run by the init, whose own environment is empty.
+    for hook in &mut create_container {
+        hook.env.get_or_insert_with(|| input.environment.clone());
+    }
     let Some(process) = process.filter(|_| !findings.has_errors()) else {
         return Err(findings);
     };
@@ -183,6 +188,11 @@ pub fn build(
         tenant,
     };
     Ok((plan, findings))
+}
+
+/// A configuration without `linux`; oci-spec's own default is a filled one.
+fn nothing() -> Linux {
+    serde_json::from_value(serde_json::json!({})).unwrap_or_default()
 }
 
 /// Any minor version of major 1: unknown properties are ignored by the
@@ -304,10 +314,23 @@ fn device_control(
     rootless: bool,
     findings: &mut Findings,
 ) -> DeviceControl {
-    let _ = (rules, rootless, findings, DeviceProgram::clone, ebpf::device, device_rules::plan);
-    match layout.device_enforcement() {
+    if rootless && rules.is_empty() {
+        return DeviceControl::Untouched;
+    }
+    let enforcement = layout.device_enforcement();
+    if enforcement == DeviceEnforcement::Nothing {
+        return DeviceControl::Untouched;
+    }
+    let rules = device_rules::rules::container_rules(Some(rules), findings);
+    match enforcement {
         DeviceEnforcement::Nothing => DeviceControl::Untouched,
-        DeviceEnforcement::Files | DeviceEnforcement::Program => DeviceControl::Untouched,
+        DeviceEnforcement::Files => {
+            DeviceControl::Files(device_rules::files::writes(&rules, findings))
+        }
+        DeviceEnforcement::Program => DeviceControl::Program(DeviceProgram {
+            program: device_rules::program::program(&rules),
+            required: !device_rules::rules::allow_all(&rules),
+        }),
     }
 }
 
