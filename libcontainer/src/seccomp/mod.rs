@@ -1,7 +1,8 @@
 //! `linux.seccomp` of the spec, compiled to a classic BPF program.
 //!
 //! [`compile`] is pure: the same profile gives the same program, on every host.
-//! Installing it is one system call of the process that becomes the container's.
+//! [`Filter::install`] is one system call of the process that becomes the
+//! container's.
 //!
 //! # The shape of the program
 //!

@@ -3,6 +3,8 @@
 use super::{ALLOW, EPERM, data, naive, spec};
 use crate::seccomp::{Arch, compile};
 
+type Holds = fn(u64, u64) -> bool;
+
 const EDGES: [u64; 16] = [
     0,
     1,
@@ -32,7 +34,7 @@ fn rule(operator: &str, index: usize, value: u64, two: u64) -> String {
 
 #[test]
 fn operators_compare_64_bits_on_64_bit_architectures() {
-    let holds: [(&str, fn(u64, u64) -> bool); 6] = [
+    let holds: [(&str, Holds); 6] = [
         ("NE", |word, value| word != value),
         ("LT", |word, value| word < value),
         ("LE", |word, value| word <= value),
