@@ -25,7 +25,7 @@
 //! | rules without conditions | the first in the list, and no rule with conditions counts |
 //! | rules with conditions | the first whose conditions all hold, in the order below |
 //! | none holds | the default action |
-//! | the same conditions, another action | refused |
+//! | the same conditions, another action | refused; on 32-bit ABIs the first in the list |
 //!
 //! Order of rules with conditions, compared condition by condition, conditions
 //! in the order of their argument:

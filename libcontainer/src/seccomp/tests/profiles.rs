@@ -16,17 +16,20 @@ const EDGES: [u64; 9] = [
     u64::MAX,
 ];
 
-/// Numbers around all that the table has, and the ends.
-fn numbers() -> impl Iterator<Item = u32> {
+/// All numbers that the table has for the architecture, and the ends of ranges.
+fn numbers(arch: Arch) -> impl Iterator<Item = u32> {
+    let read = Call::named("read").unwrap().number(arch).unwrap();
+    let base = read - (read & 0x3fff_ffff) % 1000;
     let marks = [0, 4_000, 5_000, 6_000, 0xf_0000, 0x4000_0000, 0x8000_0000];
-    let near = marks.into_iter().flat_map(|mark| mark..mark + 480);
-    near.chain(u32::MAX - 3..=u32::MAX)
+    (base..base + 480)
+        .chain(marks.into_iter().flat_map(|mark| mark..mark + 8))
+        .chain(u32::MAX - 3..=u32::MAX)
 }
 
 /// All arguments for the calls whose rules look at them, one for the others.
 fn calls(arch: Arch) -> impl Iterator<Item = Data> {
     let looks = ["personality", "clone"].map(|name| Call::named(name).unwrap().number(arch));
-    numbers().flat_map(move |number| {
+    numbers(arch).flat_map(move |number| {
         let all = looks.contains(&Some(number));
         let args = if all { &EDGES[..] } else { &EDGES[1..2] };
         args.iter().map(move |arg| data(arch, number, &[*arg]))
