@@ -1,6 +1,6 @@
 //! `linux.seccomp` of the spec, compiled to a classic BPF program.
 //!
-//! [`compile`] is pure: the same profile gives the same program, on every host.
+//! [`compile()`] is pure: the same profile gives the same program, on every host.
 //! [`Filter::install`] is one system call of the process that becomes the
 //! container's.
 //!
