@@ -101,7 +101,9 @@ fn render(rows: &BTreeMap<&str, [u16; COLUMNS.len()]>) -> String {
         let _ = write!(text, "{comma}\"{arch}\"");
     }
     text.push_str(
-        "];\n\n/// Names in the order of their bytes, and the numbers.\n#[rustfmt::skip]\n",
+        "];\n\n/// Names in the order of their bytes, and the numbers.\n\
+         #[rustfmt::skip]\n\
+         #[expect(clippy::large_const_arrays, reason = \"only what is made of it is kept\")]\n",
     );
     let _ = writeln!(
         text,

@@ -1,9 +1,12 @@
 //! The compiled filter, as it travels to the process that installs it.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::StepError;
+use crate::sys;
 pub use crate::sys::seccomp::Instruction;
 
 /// The kernel's limit for a program (`BPF_MAXINSNS`).
@@ -18,6 +21,22 @@ pub struct Filter {
     pub flags: u32,
     /// Who gets the listener, when a rule notifies.
     pub listener: Option<Listener>,
+}
+
+impl Filter {
+    /// Puts the filter on the calling thread, for good; answers with the
+    /// listener where [`Filter::listener`] is some.
+    ///
+    /// Allocates nothing unless it fails. Leaves `no_new_privs` to the caller:
+    /// without it the kernel wants `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// What seccomp(2) says; `EINVAL` also where the kernel lacks a flag.
+    pub fn install(&self) -> Result<Option<OwnedFd>, StepError> {
+        sys::seccomp::install(&self.program, self.flags)
+            .map_err(|errno| StepError::new("install", "the seccomp filter", errno))
+    }
 }
 
 /// The agent that answers notifications.

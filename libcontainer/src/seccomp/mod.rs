@@ -1,7 +1,8 @@
 //! `linux.seccomp` of the spec, compiled to a classic BPF program.
 //!
-//! [`compile`] is pure: the same profile gives the same program, on every host.
-//! Installing it is one system call of the process that becomes the container's.
+//! [`compile()`] is pure: the same profile gives the same program, on every host.
+//! [`Filter::install`] is one system call of the process that becomes the
+//! container's.
 //!
 //! # The shape of the program
 //!
@@ -24,7 +25,7 @@
 //! | rules without conditions | the first in the list, and no rule with conditions counts |
 //! | rules with conditions | the first whose conditions all hold, in the order below |
 //! | none holds | the default action |
-//! | the same conditions, another action | refused |
+//! | the same conditions, another action | refused; on 32-bit ABIs the first in the list |
 //!
 //! Order of rules with conditions, compared condition by condition, conditions
 //! in the order of their argument:

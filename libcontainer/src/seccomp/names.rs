@@ -54,12 +54,12 @@ impl Call {
         if number == NO {
             return None;
         }
-        Some(match arch {
-            Arch::X32 => X32_BIT | u32::from(number),
-            Arch::Arm if number >= ARM_PRIVATE => {
-                ARM_PRIVATE_BASE + u32::from(number - ARM_PRIVATE)
-            }
-            _ => u32::from(number),
+        Some(if arch == Arch::X32 {
+            X32_BIT | u32::from(number)
+        } else if arch == Arch::Arm && number >= ARM_PRIVATE {
+            ARM_PRIVATE_BASE + u32::from(number - ARM_PRIVATE)
+        } else {
+            u32::from(number)
         })
     }
 }
@@ -71,6 +71,7 @@ fn name_at(row: usize) -> &'static [u8] {
         .unwrap_or_default()
 }
 
+#[expect(clippy::indexing_slicing, reason = "a fault would not compile")]
 const fn text_len() -> usize {
     let (mut row, mut len) = (0, 0);
     while row < ROWS.len() {
@@ -80,6 +81,7 @@ const fn text_len() -> usize {
     len
 }
 
+#[expect(clippy::indexing_slicing, reason = "a fault would not compile")]
 const fn text() -> [u8; text_len()] {
     let mut text = [0; text_len()];
     let (mut row, mut at) = (0, 0);
@@ -96,6 +98,7 @@ const fn text() -> [u8; text_len()] {
     text
 }
 
+#[expect(clippy::indexing_slicing, reason = "a fault would not compile")]
 #[expect(clippy::as_conversions, reason = "a const fn has no try_from")]
 #[expect(clippy::cast_possible_truncation, reason = "asserted")]
 const fn starts() -> [u16; ROWS.len() + 1] {
@@ -109,6 +112,7 @@ const fn starts() -> [u16; ROWS.len() + 1] {
     starts
 }
 
+#[expect(clippy::indexing_slicing, reason = "a fault would not compile")]
 const fn numbers() -> [[u16; ROWS.len()]; COLUMNS] {
     let mut numbers = [[NO; ROWS.len()]; COLUMNS];
     let mut row = 0;

@@ -62,24 +62,20 @@ impl Section {
             spans: Vec::with_capacity(128),
             leaves: Vec::new(),
         };
-        match arch {
-            Arch::X86_64 => {
-                let unknown = section.fill(profile, arch, 0, u64::from(X32_BIT), findings);
-                if x32 {
-                    section.fill(profile, Arch::X32, X32_BIT, END, None);
-                } else {
-                    section.push(X32_BIT, Verdict::Return(libc::SECCOMP_RET_KILL));
-                    // -1 is no x32 number: tracers use it to skip a call.
-                    section.push(u32::MAX, unknown);
-                }
+        if arch == Arch::X86_64 {
+            let unknown = section.fill(profile, arch, 0, u64::from(X32_BIT), findings);
+            if x32 {
+                section.fill(profile, Arch::X32, X32_BIT, END, None);
+            } else {
+                section.push(X32_BIT, Verdict::Return(libc::SECCOMP_RET_KILL));
+                // -1 is no x32 number: tracers use it to skip a call.
+                section.push(u32::MAX, unknown);
             }
-            Arch::X32 => {
-                section.push(0, Verdict::Return(libc::SECCOMP_RET_KILL));
-                section.fill(profile, arch, X32_BIT, END, findings);
-            }
-            _ => {
-                section.fill(profile, arch, 0, END, findings);
-            }
+        } else if arch == Arch::X32 {
+            section.push(0, Verdict::Return(libc::SECCOMP_RET_KILL));
+            section.fill(profile, arch, X32_BIT, END, findings);
+        } else {
+            section.fill(profile, arch, 0, END, findings);
         }
         section
     }

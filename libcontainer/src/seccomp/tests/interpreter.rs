@@ -20,7 +20,7 @@ impl Data {
             4 => self.arch,
             16..64 => {
                 let arg = self.args[usize::try_from((offset - 16) / 8).unwrap()];
-                let low = (offset % 8 == 0) == little;
+                let low = offset.is_multiple_of(8) == little;
                 let half = if low { arg } else { arg >> 32 };
                 u32::try_from(half & 0xffff_ffff).unwrap()
             }

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     reason = "a test that cannot go on has failed"
 )]
 
@@ -22,7 +23,6 @@ use super::{Arch, Filter, compile};
 use crate::spec::oci::LinuxSeccomp;
 use interpreter::Data;
 
-/// What libseccomp makes of these: ERRNO with a value, and others' bases.
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_THREAD;
 

@@ -3,6 +3,8 @@
 use super::{ALLOW, EPERM, data, naive, spec};
 use crate::seccomp::{Arch, compile};
 
+type Holds = fn(u64, u64) -> bool;
+
 const EDGES: [u64; 16] = [
     0,
     1,
@@ -32,7 +34,7 @@ fn rule(operator: &str, index: usize, value: u64, two: u64) -> String {
 
 #[test]
 fn operators_compare_64_bits_on_64_bit_architectures() {
-    let holds: [(&str, fn(u64, u64) -> bool); 6] = [
+    let holds: [(&str, Holds); 6] = [
         ("NE", |word, value| word != value),
         ("LT", |word, value| word < value),
         ("LE", |word, value| word <= value),
@@ -87,6 +89,48 @@ fn masked_eq_takes_the_mask_first() {
             }
         }
     }
+}
+
+/// What one rule's comparisons tell about the next rule's is used; all pairs
+/// show whether it is used right.
+#[test]
+fn two_rules_for_one_argument_know_of_each_other() {
+    const VALUES: [u64; 5] = [0, 5, 6, 0x1_0000_0005, 0x2_0000_0005];
+    const OPERATORS: [&str; 7] = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
+    let rule = |operator: &str, value: u64, errno: u32| {
+        format!(
+            r#"{{"names":["personality"],"action":"SCMP_ACT_ERRNO","errnoRet":{errno},"args":[
+            {{"index":0,"value":{value},"valueTwo":5,"op":"SCMP_CMP_{operator}"}}]}}"#
+        )
+    };
+    for (one, other) in pairs(&OPERATORS) {
+        for (value, other_value) in pairs(&VALUES) {
+            let rules = [rule(one, *value, 2), rule(other, *other_value, 3)].join(",");
+            let spec = spec(&format!(
+                r#"{{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86"],
+                    "syscalls":[{rules}]}}"#
+            ));
+            let Ok(filter) = compile(&spec, Arch::X86_64) else {
+                assert_eq!(value, other_value, "only the same conditions contradict");
+                continue;
+            };
+            let filter = filter.unwrap();
+            for word in EDGES.into_iter().chain(VALUES) {
+                for call in [
+                    data(Arch::X86_64, 135, &[word]),
+                    data(Arch::X86, 136, &[word]),
+                ] {
+                    let want = naive::answer(&spec, Arch::X86_64, &call);
+                    assert_eq!(filter.answer(&call), want, "{call:x?} {rules}");
+                }
+            }
+        }
+    }
+}
+
+fn pairs<T>(all: &[T]) -> impl Iterator<Item = (&T, &T)> {
+    all.iter()
+        .flat_map(|one| all.iter().map(move |other| (one, other)))
 }
 
 #[test]

@@ -110,8 +110,8 @@ fn contradictions_are_refused_with_both_places() {
 
 #[test]
 fn the_same_rule_twice_is_one() {
-    let one = rule(FIVE, &arg(0, "EQ", 1));
-    let once = filter(&profile(&one));
-    let twice = filter(&profile(&format!("{one},{one}")));
-    assert_eq!(once, twice);
+    let rule = rule(FIVE, &arg(0, "EQ", 1));
+    let single = filter(&profile(&rule));
+    let twice = filter(&profile(&format!("{rule},{rule}")));
+    assert_eq!(single, twice);
 }
