@@ -13,8 +13,8 @@ use crate::error::Findings;
 use crate::idmap;
 use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
 use crate::namespaces::{self, Kind, NamespacePlan};
-use crate::seccomp;
-use crate::spec::oci::{Linux, Spec};
+use crate::seccomp::{self, Filter};
+use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
 
 /// What the host is like, asked before planning.
 #[derive(Debug)]
@@ -119,13 +119,7 @@ pub fn build(
     let seccomp = linux
         .seccomp()
         .as_ref()
-        .and_then(|filter| match seccomp::compile(filter, seccomp::Arch::native()) {
-            Ok(filter) => filter,
-            Err(refused) => {
-                findings.extend(refused);
-                None
-            }
-        });
+        .and_then(|asked| filter(asked, &mut findings));
     let process = match spec.process() {
         Some(asked) => Some(process::process(
             asked,
@@ -188,6 +182,21 @@ pub fn build(
         tenant,
     };
     Ok((plan, findings))
+}
+
+/// Compiles a filter; the plan of a process that joins later takes it over.
+fn filter(asked: &LinuxSeccomp, findings: &mut Findings) -> Option<Filter> {
+    let Some(native) = seccomp::Arch::native() else {
+        findings.error("linux.seccomp", "no system call numbers are known for this machine");
+        return None;
+    };
+    match seccomp::compile(asked, native) {
+        Ok(filter) => filter,
+        Err(refused) => {
+            findings.extend(refused);
+            None
+        }
+    }
 }
 
 /// A configuration without `linux`; oci-spec's own default is a filled one.

@@ -309,7 +309,7 @@ fn scheduler(asked: &Scheduler, field: &str, findings: &mut Findings) -> Schedul
         );
     }
     let timed = [asked.runtime(), asked.deadline(), asked.period()];
-    if policy != 6 && timed.iter().any(|time| time.is_some_and(|time| *time != 0)) {
+    if policy != 6 && timed.iter().any(|time| time.is_some_and(|time| time != 0)) {
         findings.error(
             field,
             "scheduler runtime/deadline/period can only be specified for SchedDeadline policy",

@@ -312,6 +312,8 @@ pub struct TenantPlan {
     pub namespaces: libc::c_int,
     /// The session keyring to join.
     pub keyring: Option<String>,
+    /// The root to change to, where no mount namespace brings it.
+    pub chroot: Option<PathBuf>,
     /// The program.
     pub process: ProcessPlan,
     /// The system call filter.

@@ -48,9 +48,10 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
     }
 }
 
-/// Closes what the runtime's caller left open and nobody asked to keep: all but
-/// the first three, those to keep, the socket, and what came with the plan.
-fn sweep(
+/// Closes what nobody asked to keep: all descriptors but the first three, those
+/// to keep after them, the socket, and these. At the beginning that is what the
+/// runtime's caller left open, at the end what is left of the set-up.
+pub(super) fn sweep(
     link: &Link,
     kept: u32,
     fds: &[std::os::fd::OwnedFd],

@@ -3,7 +3,6 @@
 mod mend;
 mod reader;
 
-pub use oci_spec::runtime as oci;
 pub use reader::{Document, read_process, read_spec};
 mod default;
 mod features;

@@ -129,3 +129,10 @@ pub(crate) fn reset_signals() -> Result<()> {
     }
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }
+
+/// setdomainname(2).
+pub(crate) fn set_domain_name(name: &str) -> Result<()> {
+    // SAFETY: the length is the text's.
+    check(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) }.into())?;
+    Ok(())
+}

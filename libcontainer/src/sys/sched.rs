@@ -35,13 +35,14 @@ pub(crate) fn set_io_priority(class: u32, level: u32) -> Result<()> {
     Ok(())
 }
 
-/// sched_setaffinity(2) of the calling thread; one bit a processor.
-pub(crate) fn set_affinity(mask: &[u64]) -> Result<()> {
+/// sched_setaffinity(2) of a process, 0 for the calling thread; one bit a
+/// processor.
+pub(crate) fn set_affinity(pid: libc::pid_t, mask: &[u64]) -> Result<()> {
     // SAFETY: the length is the slice's, in bytes.
     check(unsafe {
         libc::syscall(
             libc::SYS_sched_setaffinity,
-            0,
+            pid,
             size_of_val(mask),
             mask.as_ptr(),
         )
