@@ -1,0 +1,20 @@
+//! What the tests stand on.
+
+mod bundle;
+mod call;
+mod case;
+mod cgroup;
+pub(crate) mod clean;
+mod fault;
+mod host;
+mod probe;
+mod terminal;
+
+pub(crate) use bundle::Bundle;
+pub(crate) use call::{Answer, Call};
+pub(crate) use case::Case;
+pub(crate) use cgroup::Hierarchies;
+pub(crate) use fault::{Fault, Outcome, eventually, has, holds, lacks, same, skip};
+pub(crate) use host::Host;
+pub(crate) use probe::{MountLine, Seen};
+pub(crate) use terminal::{ConsoleSocket, Pty};
