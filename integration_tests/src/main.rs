@@ -23,7 +23,7 @@ use harness::Host;
 fn main() -> ExitCode {
     let args = libtest_mimic::Arguments::from_args();
     if args.list {
-        libtest_mimic::run(&args, tests::trials());
+        let _ = libtest_mimic::run(&args, tests::trials());
         return ExitCode::SUCCESS;
     }
     if let Err(fault) = Host::prepare() {

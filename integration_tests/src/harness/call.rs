@@ -1,6 +1,6 @@
 //! One call of the runtime.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::fault::{Fault, Outcome, holds, same};
+use super::fault::{Fault, Outcome, holds, lacks, same};
 use super::host::Host;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -102,8 +102,7 @@ impl Call {
             return Err(Fault::failed("an empty command line"));
         };
         let line: Vec<OsString> = line.collect();
-        let words = line.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>();
-        let words = words.join(" ");
+        let words = line.join(OsStr::new(" ")).to_string_lossy().into_owned();
         let child = Command::new(program)
             .args(&line)
             .env_clear()
@@ -215,12 +214,8 @@ impl Answer {
         for word in words {
             holds(context(&format!("{word:?} in the error")), err.contains(word))?;
         }
-        lacks_panic(&err)
+        lacks(&err, "panicked")
     }
-}
-
-fn lacks_panic(err: &str) -> Outcome {
-    super::fault::lacks(err, "panicked")
 }
 
 fn text(path: &Path) -> String {

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use serde_json::json;
-
-use crate::harness::{Case, Outcome, has, holds, same};
+use crate::harness::config::without_namespace;
+use crate::harness::{Case, Outcome, eventually, holds, same};
 use crate::tests::list;
 
 list!["lifecycle":
@@ -37,11 +36,7 @@ fn run_gives_the_exit_code(case: &Case) -> Outcome {
 
 fn run_gives_128_and_the_signal(case: &Case) -> Outcome {
     // The first process of a pid namespace cannot kill itself.
-    case.edit(|c| {
-        if let Some(list) = c["linux"]["namespaces"].as_array_mut() {
-            list.retain(|n| n["type"] != "pid");
-        }
-    })?;
+    case.edit(|c| without_namespace(c, "pid"))?;
     case.bundle.script("kill -KILL $$")?;
     case.run()?.ended(137)?;
     case.nothing_left()
@@ -60,7 +55,7 @@ fn created_process_waits_for_start(case: &Case) -> Outcome {
     holds("nothing has run before start", !mark.exists())?;
     case.rt(&["start", &case.id])?.ok()?;
     case.status_is("running")?;
-    crate::harness::eventually("the process has run", || Ok(mark.exists()))?;
+    eventually("the process has run", || Ok(mark.exists()))?;
     case.rt(&["kill", &case.id, "KILL"])?.ok()?;
     case.becomes("stopped")?;
     same("pid of the stopped", case.state()?["pid"].as_i64(), Some(0))?;
@@ -76,7 +71,7 @@ fn second_start_is_refused(case: &Case) -> Outcome {
         .fails(1, &["cannot start an already running container"])?;
     case.status_is("running")?;
     let mark = case.bundle.rootfs.join("mark");
-    crate::harness::eventually("the process has run", || Ok(mark.exists()))?;
+    eventually("the process has run", || Ok(mark.exists()))?;
     same("runs", fs::read_to_string(mark)?, "ran\n")
 }
 
@@ -140,7 +135,5 @@ fn unknown_container(case: &Case) -> Outcome {
         case.rt(&[verb, "nobody"])?.fails(1, &["container does not exist"])?;
     }
     case.rt(&["exec", "nobody", "true"])?
-        .fails(255, &["container does not exist"])?;
-    has(&case.rt(&["list", "-q"])?.ok()?.out(), "")?;
-    case.edit(|c| c["annotations"] = json!({}))
+        .fails(255, &["container does not exist"])
 }
