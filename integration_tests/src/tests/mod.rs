@@ -1,6 +1,8 @@
 //! The tests, by area.
 
+mod exec;
 mod lifecycle;
+mod process;
 
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -26,7 +28,7 @@ use list;
 
 /// All tests.
 pub(crate) fn trials() -> Vec<Trial> {
-    let all = [lifecycle::tests()];
+    let all = [lifecycle::tests(), process::tests(), exec::tests()];
     all.into_iter().flatten().map(trial).collect()
 }
 
