@@ -11,7 +11,7 @@ use super::fault::Outcome;
 use super::host::Host;
 
 /// The applets that the tests' scripts use.
-const APPLETS: &str = "[ awk basename cat chgrp chmod chown chrt cmp cp cut dd df dirname echo env \
+const APPLETS: &str = "[ awk basename cat chgrp chmod chown cmp cp cut dd df dirname echo env \
     false find grep head hostname id ifconfig ionice kill ln ls mkdir mkfifo mknod mount mv nproc od \
     printenv ps pwd readlink renice rm rmdir sed seq setsid sh sleep sort stat stty sync sysctl \
     tail test touch tr true tty umount uname uniq unshare usleep wc which whoami xargs yes";

@@ -1,8 +1,12 @@
 //! The tests, by area.
 
 mod exec;
+mod hooks;
+mod input;
 mod lifecycle;
+mod mounts;
 mod process;
+mod rootfs;
 
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -28,7 +32,7 @@ use list;
 
 /// All tests.
 pub(crate) fn trials() -> Vec<Trial> {
-    let all = [lifecycle::tests(), process::tests(), exec::tests()];
+    let all = [lifecycle::tests(), process::tests(), exec::tests(), mounts::tests(), rootfs::tests(), hooks::tests(), input::tests()];
     all.into_iter().flatten().map(trial).collect()
 }
 
