@@ -1,12 +1,19 @@
 //! The tests, by area.
 
+mod attacks;
+mod cgroup;
+mod devices;
 mod exec;
+mod faults;
+mod fixtures;
 mod hooks;
 mod input;
 mod lifecycle;
 mod mounts;
+mod namespaces;
 mod process;
 mod rootfs;
+mod terminal;
 
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -32,7 +39,22 @@ use list;
 
 /// All tests.
 pub(crate) fn trials() -> Vec<Trial> {
-    let all = [lifecycle::tests(), process::tests(), exec::tests(), mounts::tests(), rootfs::tests(), hooks::tests(), input::tests()];
+    let all = [
+        lifecycle::tests(),
+        process::tests(),
+        exec::tests(),
+        mounts::tests(),
+        rootfs::tests(),
+        devices::tests(),
+        namespaces::tests(),
+        cgroup::tests(),
+        hooks::tests(),
+        terminal::tests(),
+        input::tests(),
+        fixtures::tests(),
+        faults::tests(),
+        attacks::tests(),
+    ];
     all.into_iter().flatten().map(trial).collect()
 }
 
