@@ -65,7 +65,7 @@ impl Call {
     }
 
     /// Runs it from this directory.
-    pub(crate) fn from_dir(mut self, dir: &Path) -> Self {
+    pub(crate) fn in_dir(mut self, dir: &Path) -> Self {
         dir.clone_into(&mut self.dir);
         self
     }
@@ -106,7 +106,10 @@ impl Call {
         let child = Command::new(program)
             .args(&line)
             .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
             .envs(self.env)
             .current_dir(self.dir)
             .stdin(self.stdin.map_or_else(Stdio::null, Stdio::from))
@@ -208,11 +211,18 @@ impl Answer {
         same(&context("exit code"), self.code, code)?;
         let lines: Vec<&str> = err
             .lines()
-            .filter(|line| !["warning", "info", "debug"].iter().any(|l| line.contains(&format!("level={l}"))))
+            .filter(|line| {
+                !["warning", "info", "debug"]
+                    .iter()
+                    .any(|l| line.contains(&format!("level={l}")))
+            })
             .collect();
         same(&context("lines of error"), lines.len(), 1)?;
         for word in words {
-            holds(context(&format!("{word:?} in the error")), err.contains(word))?;
+            holds(
+                context(&format!("{word:?} in the error")),
+                err.contains(word),
+            )?;
         }
         lacks(&err, "panicked")
     }

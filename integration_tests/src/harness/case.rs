@@ -56,7 +56,10 @@ impl Case {
             home,
         };
         let config = case.default_config()?;
-        fs::write(case.bundle.config_file(), serde_json::to_vec_pretty(&config)?)?;
+        fs::write(
+            case.bundle.config_file(),
+            serde_json::to_vec_pretty(&config)?,
+        )?;
         Ok(case)
     }
 
@@ -73,7 +76,10 @@ impl Case {
             home: self.home.clone(),
         };
         let config = case.default_config()?;
-        fs::write(case.bundle.config_file(), serde_json::to_vec_pretty(&config)?)?;
+        fs::write(
+            case.bundle.config_file(),
+            serde_json::to_vec_pretty(&config)?,
+        )?;
         Ok(case)
     }
 
@@ -94,7 +100,7 @@ impl Case {
 
     fn spec(&self) -> Outcome<Value> {
         let dir = self.bundle.beside("spec")?;
-        self.call(&["spec"]).from_dir(&dir).answer()?.ok()?;
+        self.call(&["spec"]).in_dir(&dir).answer()?.ok()?;
         let config: Value = serde_json::from_slice(&fs::read(dir.join("config.json"))?)?;
         for section in ["process", "root", "linux"] {
             if !config[section].is_object() {
@@ -181,14 +187,18 @@ impl Case {
     /// The state document.
     #[track_caller]
     pub(crate) fn state(&self) -> Outcome<Value> {
-        Ok(serde_json::from_str(&self.rt(&["state", &self.id])?.ok()?.out())?)
+        Ok(serde_json::from_str(
+            &self.rt(&["state", &self.id])?.ok()?.out(),
+        )?)
     }
 
     /// The pid of the container's first process.
     #[track_caller]
     pub(crate) fn pid(&self) -> Outcome<i32> {
         let state = self.state()?;
-        let pid = state["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+        let pid = state["pid"]
+            .as_i64()
+            .and_then(|pid| i32::try_from(pid).ok());
         pid.ok_or_else(|| Fault::failed(format!("no pid in {state}")))
     }
 

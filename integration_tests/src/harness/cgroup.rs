@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::fault::{Outcome, skip};
+use super::fault::Outcome;
 
 /// Where each hierarchy is mounted.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ impl Hierarchies {
             match mount.kind.as_str() {
                 "cgroup" => {
                     let options = mount.super_options.split(',');
-                    let known = |o: &&str| !["rw", "ro", "xattr", "noprefix", "clone_children"].contains(o);
+                    let known =
+                        |o: &&str| !["rw", "ro", "xattr", "noprefix", "clone_children"].contains(o);
                     found
                         .v1
                         .push((options.filter(known).map(str::to_owned).collect(), point));
@@ -52,17 +53,12 @@ impl Hierarchies {
             .map(|(_, point)| point.as_path())
     }
 
-    /// The v1 hierarchy of a controller, or a skipped test.
-    pub(crate) fn need_v1(&self, name: &str) -> Outcome<&Path> {
-        match self.controller(name) {
-            Some(point) => Ok(point),
-            None => skip(format!("needs the cgroup v1 controller {name}")),
-        }
-    }
-
     /// Every mount point.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Path> {
-        self.v1.iter().map(|(_, point)| point.as_path()).chain(self.v2.as_deref())
+        self.v1
+            .iter()
+            .map(|(_, point)| point.as_path())
+            .chain(self.v2.as_deref())
     }
 
     /// Whether controllers are in v2 alone.

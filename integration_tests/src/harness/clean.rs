@@ -27,7 +27,8 @@ pub(crate) fn processes(tag: &str) -> Vec<i32> {
             let bytes = fs::read(entry.path().join(file)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).contains(tag)
         };
-        if (mentions("cmdline") || mentions("environ") || mentions("cgroup")) && !is_zombie(&entry) {
+        if (mentions("cmdline") || mentions("environ") || mentions("cgroup")) && !is_zombie(&entry)
+        {
             found.push(pid);
         }
     }
@@ -58,7 +59,11 @@ fn left(case: &Case) -> Outcome<Vec<String>> {
     let cgroups = Hierarchies::read()?.named(&case.tag);
     left.extend(cgroups.iter().map(|c| format!("cgroup {}", c.display())));
     if let Ok(entries) = fs::read_dir(&case.state_root) {
-        left.extend(entries.flatten().map(|e| format!("state {}", e.path().display())));
+        left.extend(
+            entries
+                .flatten()
+                .map(|e| format!("state {}", e.path().display())),
+        );
     }
     Ok(left)
 }
@@ -75,13 +80,19 @@ pub(crate) fn check(case: &Case) -> Outcome {
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    Err(Fault::failed(format!("left behind:\n  {}", seen.join("\n  "))))
+    Err(Fault::failed(format!(
+        "left behind:\n  {}",
+        seen.join("\n  ")
+    )))
 }
 
 /// Removes by hand what a failed test left, so that the next one is not hurt.
 pub(crate) fn sweep(case: &Case) {
     for pid in processes(&case.tag) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGKILL,
+        );
     }
     for line in mounts(&case.tag).iter().rev() {
         if let Some(mount) = super::MountLine::parse(line) {

@@ -34,7 +34,13 @@ pub(crate) fn with_user_namespace(config: &mut Value) {
 
 /// All five capability sets.
 pub(crate) fn with_capabilities(config: &mut Value, names: &[&str]) {
-    let sets = ["bounding", "effective", "permitted", "inheritable", "ambient"];
+    let sets = [
+        "bounding",
+        "effective",
+        "permitted",
+        "inheritable",
+        "ambient",
+    ];
     for set in sets {
         config["process"]["capabilities"][set] = json!(names);
     }

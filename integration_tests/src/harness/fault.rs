@@ -49,6 +49,10 @@ pub(crate) fn skip<T>(reason: impl Display) -> Outcome<T> {
 
 /// `seen` must equal `wanted`.
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers name the wanted value on the spot"
+)]
 pub(crate) fn same<A, B>(what: &str, seen: A, wanted: B) -> Outcome
 where
     A: PartialEq<B> + Debug,

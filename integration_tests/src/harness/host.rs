@@ -103,9 +103,16 @@ impl Host {
         match Facts::take() {
             Err(fault) => left.push(fault.to_string()),
             Ok(now) => {
-                let new = now.mounts.iter().filter(|m| !self.before.mounts.contains(m));
+                let new = now
+                    .mounts
+                    .iter()
+                    .filter(|m| !self.before.mounts.contains(m));
                 left.extend(new.map(|m| format!("mount {m}")));
-                let gone = self.before.mounts.iter().filter(|m| !now.mounts.contains(m));
+                let gone = self
+                    .before
+                    .mounts
+                    .iter()
+                    .filter(|m| !now.mounts.contains(m));
                 left.extend(gone.map(|m| format!("lost mount {m}")));
             }
         }

@@ -8,10 +8,6 @@ use super::fault::{Fault, Outcome};
 /// A line of a mountinfo file.
 #[derive(Debug, Clone)]
 pub(crate) struct MountLine {
-    /// The file system's device number.
-    pub(crate) device: String,
-    /// The directory of the file system that is mounted.
-    pub(crate) root: String,
     /// Where.
     pub(crate) point: String,
     /// The mount's options.
@@ -28,11 +24,10 @@ impl MountLine {
     /// Reads one.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let (mount, superblock) = line.split_once(" - ")?;
-        let mut mount = mount.split(' ').skip(2);
+        // After the ids of the mount, its parent and its device, and its root.
+        let mut mount = mount.split(' ').skip(4);
         let mut superblock = superblock.split(' ');
         Some(Self {
-            device: mount.next()?.to_owned(),
-            root: mount.next()?.to_owned(),
             point: mount.next()?.to_owned(),
             options: mount.next()?.to_owned(),
             propagation: mount.collect::<Vec<_>>().join(" "),
@@ -139,13 +134,19 @@ impl Seen {
 
     /// All mounts.
     pub(crate) fn mounts(&self) -> Vec<MountLine> {
-        self.part("mountinfo").lines().filter_map(MountLine::parse).collect()
+        self.part("mountinfo")
+            .lines()
+            .filter_map(MountLine::parse)
+            .collect()
     }
 
     /// The topmost mount at a path.
     #[track_caller]
     pub(crate) fn mount(&self, point: &str) -> Outcome<MountLine> {
-        let found = self.mounts().into_iter().rfind(|mount| mount.point == point);
+        let found = self
+            .mounts()
+            .into_iter()
+            .rfind(|mount| mount.point == point);
         found.ok_or_else(|| {
             let text = self.part("mountinfo");
             Fault::failed(format!("no mount at {point} in\n{text}"))

@@ -71,7 +71,10 @@ impl ConsoleSocket {
 }
 
 /// A descriptor that the kernel has just given to this process.
-#[expect(unsafe_code, reason = "recvmsg(2) gives numbers, and somebody must own them")]
+#[expect(
+    unsafe_code,
+    reason = "recvmsg(2) gives numbers, and somebody must own them"
+)]
 fn own(fd: std::os::fd::RawFd) -> OwnedFd {
     // SAFETY: the kernel made this descriptor for the message, so nobody else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
@@ -115,7 +118,9 @@ pub(crate) fn read_until(master: &mut File, part: &str) -> Outcome<String> {
         };
         if ready == 0 {
             if Instant::now() > deadline {
-                return Err(Fault::failed(format!("{part:?} did not come, but {text:?}")));
+                return Err(Fault::failed(format!(
+                    "{part:?} did not come, but {text:?}"
+                )));
             }
             continue;
         }

@@ -67,7 +67,7 @@ fn trial(test: Test) -> Trial {
         match ended {
             Ok(()) => Ok(Completion::Completed),
             Err(Fault::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
-            Err(Fault::Failed(text)) => Err(Failed::from(text)),
+            Err(Fault::Failed(why)) => Err(Failed::from(why)),
         }
     })
 }

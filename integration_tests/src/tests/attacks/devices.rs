@@ -18,7 +18,11 @@ list!["attacks":
 fn without_dev(case: &Case) -> Outcome {
     case.edit(|c| {
         if let Some(mounts) = c["mounts"].as_array_mut() {
-            mounts.retain(|m| !m["destination"].as_str().is_some_and(|d| d.starts_with("/dev")));
+            mounts.retain(|m| {
+                !m["destination"]
+                    .as_str()
+                    .is_some_and(|d| d.starts_with("/dev"))
+            });
         }
         c["linux"]["maskedPaths"] = json!(["/etc/group", "/proc/version"]);
     })
@@ -31,7 +35,14 @@ fn fake_devices(case: &Case) -> Outcome {
     let decoy = Decoy::make(case)?;
     let dev = case.bundle.rootfs.join("dev");
     for name in NAMES {
-        for sort in ["file", "link", "link to proc", "fifo", "other device", "directory"] {
+        for sort in [
+            "file",
+            "link",
+            "link to proc",
+            "fifo",
+            "other device",
+            "directory",
+        ] {
             fs::remove_dir_all(&dev)?;
             fs::create_dir_all(dev.join("pts"))?;
             let path = dev.join(name);
@@ -39,19 +50,34 @@ fn fake_devices(case: &Case) -> Outcome {
                 "file" => fs::write(&path, "fake\n")?,
                 "link" => symlink(format!("{}/file", decoy.path()), &path)?,
                 "link to proc" => symlink("/proc/version", &path)?,
-                "fifo" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o666))?,
+                "fifo" => {
+                    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o666))?;
+                }
                 "directory" => fs::create_dir(&path)?,
-                _ => nix::sys::stat::mknod(&path, nix::sys::stat::SFlag::S_IFCHR, nix::sys::stat::Mode::from_bits_truncate(0o666), nix::libc::makedev(1, 5))?,
+                _ => nix::sys::stat::mknod(
+                    &path,
+                    nix::sys::stat::SFlag::S_IFCHR,
+                    nix::sys::stat::Mode::from_bits_truncate(0o666),
+                    nix::libc::makedev(1, 5),
+                )?,
             }
             case.bundle.script("echo out; echo err >&2; cat /etc/group; test -c /dev/null && stat -c %t:%T /dev/null")?;
             let answer = case.call(&["run", &case.id]).limit(20).answer()?;
-            let context = format!("{sort} at /dev/{name}: exit {}, {:?}, {:?}", answer.code, answer.out(), answer.err());
+            let context = format!(
+                "{sort} at /dev/{name}: exit {}, {:?}, {:?}",
+                answer.code,
+                answer.out(),
+                answer.err()
+            );
             if answer.code == 0 {
                 // It started: the output is the caller's, the mask is real.
                 same(&context, answer.out(), "out\n1:3\n")?;
                 has(&answer.err(), "err\n")?;
             } else {
-                holds(&context, answer.code == 1 || answer.out().starts_with("out\n"))?;
+                holds(
+                    &context,
+                    answer.code == 1 || answer.out().starts_with("out\n"),
+                )?;
             }
             decoy.check()?;
         }
@@ -78,7 +104,11 @@ fn fake_null_does_not_take_the_output(case: &Case) -> Outcome {
             answer.fails(1, &["/dev/null"])?;
         }
         if target == "file" && !fs::symlink_metadata(&null)?.file_type().is_char_device() {
-            same("the fake holds nothing", fs::read_to_string(&null)?.as_str(), "")?;
+            same(
+                "the fake holds nothing",
+                fs::read_to_string(&null)?.as_str(),
+                "",
+            )?;
         }
     }
     decoy.check()?;

@@ -20,7 +20,9 @@ list!["attacks":
 
 fn outside(text: &str) -> bool {
     // A directory of the host is unreachable, or shows a name that no image has.
-    text.contains("(unreachable)") || text.contains("lodge-tests-") || text.contains("/sys/fs/cgroup")
+    text.contains("(unreachable)")
+        || text.contains("lodge-tests-")
+        || text.contains("/sys/fs/cgroup")
 }
 
 fn directory_by_a_descriptor(case: &Case) -> Outcome {
@@ -41,7 +43,10 @@ fn directory_by_a_descriptor(case: &Case) -> Outcome {
         let cwd = format!("/proc/self/fd/{number}");
         let line = ["exec", "--cwd", &cwd, &case.id, "/bin/sh", "-c", script];
         let answer = case.call(&line).under(leaking).answer()?;
-        holds(format!("exec in {cwd}: {}", answer.out()), !outside(&answer.out()))?;
+        holds(
+            format!("exec in {cwd}: {}", answer.out()),
+            !outside(&answer.out()),
+        )?;
     }
     Ok(())
 }
@@ -74,7 +79,9 @@ fn binary_is_the_same_afterwards(case: &Case) -> Outcome {
     let binary = &crate::harness::Host::get().binary;
     let before = (fs::metadata(binary)?.modified()?, fs::read(binary)?.len());
     let tries = "while :; do for p in /proc/[0-9]*; do if [ $p != /proc/$$ ]; then sh -c \": 3>>$p/exe && echo opened $p >> /opened\" 2>/dev/null; fi; done; done";
-    case.edit(|c| crate::harness::config::with_capabilities(c, &["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]))?;
+    case.edit(|c| {
+        crate::harness::config::with_capabilities(c, &["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]);
+    })?;
     case.run_detached(tries)?;
     for _ in 0..20 {
         case.rt(&["exec", &case.id, "true"])?.ok()?;
@@ -88,37 +95,65 @@ fn created_init_holds_no_host_file(case: &Case) -> Outcome {
     let pid = case.pid()?;
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let target = fs::read_link(entry?.path())?.to_string_lossy().into_owned();
-        let fine = ["anon_inode:", "socket:", "pipe:", "/memfd:", "/dev/null", "/dev/pts/", "/proc"]
-            .iter()
-            .any(|start| target.starts_with(start))
+        let fine = [
+            "anon_inode:",
+            "socket:",
+            "pipe:",
+            "/memfd:",
+            "/dev/null",
+            "/dev/pts/",
+            "/proc",
+        ]
+        .iter()
+        .any(|start| target.starts_with(start))
             || target == "/"
             || target.contains("/logs/")
             || target.ends_with("/exec.fifo")
             || target.contains("cpu.cfs_");
         holds(format!("{target} is no door"), fine)?;
     }
-    let exe = fs::read_link(format!("/proc/{pid}/exe"))?.to_string_lossy().into_owned();
-    let binary = crate::harness::Host::get().binary.to_string_lossy().into_owned();
-    holds(format!("{exe} is a copy"), exe != binary || sealed(pid)?)
+    let exe = fs::read_link(format!("/proc/{pid}/exe"))?
+        .to_string_lossy()
+        .into_owned();
+    let binary = crate::harness::Host::get()
+        .binary
+        .to_string_lossy()
+        .into_owned();
+    holds(format!("{exe} is a copy"), exe != binary || sealed(pid))
 }
 
 /// Whether the executable of a process cannot be opened for writing.
-fn sealed(pid: i32) -> Outcome<bool> {
-    let opened = fs::OpenOptions::new().append(true).open(format!("/proc/{pid}/exe"));
-    Ok(opened.is_err_and(|error| error.raw_os_error() == Some(nix::libc::EROFS)))
+fn sealed(pid: i32) -> bool {
+    let opened = fs::OpenOptions::new()
+        .append(true)
+        .open(format!("/proc/{pid}/exe"));
+    opened.is_err_and(|error| error.raw_os_error() == Some(nix::libc::EROFS))
 }
 
 fn preload_of_the_image_stays_in_the_image(case: &Case) -> Outcome {
     case.edit(|c| {
         with_env(c, "LD_PRELOAD=/lib/evil.so");
         with_env(c, "BASH_ENV=/evil");
-        for kind in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
+        for kind in [
+            "prestart",
+            "createRuntime",
+            "createContainer",
+            "poststart",
+            "poststop",
+        ] {
             let file = case.bundle.rootfs.join(kind).to_string_lossy().into_owned();
-            c["hooks"][kind] = json!([{"path": "/bin/sh", "args": ["sh", "-c", format!("env > {file}")]}]);
+            c["hooks"][kind] =
+                json!([{"path": "/bin/sh", "args": ["sh", "-c", format!("env > {file}")]}]);
         }
     })?;
     case.run_script("true")?;
-    for kind in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
+    for kind in [
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "poststart",
+        "poststop",
+    ] {
         let env = fs::read_to_string(case.bundle.rootfs.join(kind))?;
         lacks(&env, "LD_PRELOAD")?;
         lacks(&env, "BASH_ENV")?;
@@ -131,7 +166,14 @@ fn number_that_is_a_name(case: &Case) -> Outcome {
     let passwd = "1000:x:0:0::/root:/bin/sh\n";
     fs::write(case.bundle.rootfs.join("etc/passwd"), passwd)?;
     case.edit(|c| crate::harness::config::with_user(c, 1000, 1000))?;
-    same("Uid", Seen::parse(&case.run_script(Seen::SCRIPT)?)?.status("Uid"), "1000 1000 1000 1000")?;
+    same(
+        "Uid",
+        Seen::parse(&case.run_script(Seen::SCRIPT)?)?.status("Uid"),
+        "1000 1000 1000 1000",
+    )?;
     case.run_asleep()?;
-    has(&case.exec_script(&["-u", "1000"], "grep ^Uid /proc/self/status")?, "1000")
+    has(
+        &case.exec_script(&["-u", "1000"], "grep ^Uid /proc/self/status")?,
+        "1000",
+    )
 }

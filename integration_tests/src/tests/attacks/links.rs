@@ -35,7 +35,12 @@ fn put(case: &Case, place: &str, target: &str) -> Outcome {
 fn targets(case: &Case, decoy: &Decoy) -> Outcome<Vec<(&'static str, String)>> {
     let outside = decoy.path();
     let root = &case.bundle.rootfs;
-    for (name, target) in [("chain1", "/chain2"), ("chain2", "/chain3"), ("loop1", "/loop2"), ("loop2", "/loop1")] {
+    for (name, target) in [
+        ("chain1", "/chain2"),
+        ("chain2", "/chain3"),
+        ("loop1", "/loop2"),
+        ("loop2", "/loop1"),
+    ] {
         let _ = fs::remove_file(root.join(name));
         symlink(target, root.join(name))?;
     }
@@ -44,7 +49,10 @@ fn targets(case: &Case, decoy: &Decoy) -> Outcome<Vec<(&'static str, String)>> {
     let up = "../".repeat(12);
     Ok(vec![
         ("absolute", outside.clone()),
-        ("relative", format!("{up}{}", outside.trim_start_matches('/'))),
+        (
+            "relative",
+            format!("{up}{}", outside.trim_start_matches('/')),
+        ),
         ("chain", "/chain1".to_owned()),
         ("loop", "/loop1".to_owned()),
         ("dangling", format!("{outside}/new")),
@@ -52,7 +60,16 @@ fn targets(case: &Case, decoy: &Decoy) -> Outcome<Vec<(&'static str, String)>> {
 }
 
 const PLACES: [&str; 10] = [
-    "dev", "dev/pts", "dev/shm", "dev/mqueue", "proc", "sys", "sys/fs", "sys/fs/cgroup", "etc", "tmp",
+    "dev",
+    "dev/pts",
+    "dev/shm",
+    "dev/mqueue",
+    "proc",
+    "sys",
+    "sys/fs",
+    "sys/fs/cgroup",
+    "etc",
+    "tmp",
 ];
 
 fn everywhere(case: &Case, with_mounts: bool) -> Outcome {
@@ -77,7 +94,14 @@ fn everywhere(case: &Case, with_mounts: bool) -> Outcome {
                 fresh.bundle.give_to(MAPPED_ROOT)?;
             }
             let answer = fresh.call(&["run", &fresh.id]).limit(20).answer()?;
-            holds(format!("{sort} link at {place}: exit {}: {}", answer.code, answer.err()), answer.code < 2)?;
+            holds(
+                format!(
+                    "{sort} link at {place}: exit {}: {}",
+                    answer.code,
+                    answer.err()
+                ),
+                answer.code < 2,
+            )?;
             decoy.check()?;
             fs::remove_dir_all(&fresh.bundle.dir)?;
         }
@@ -100,17 +124,34 @@ fn links_in_a_user_namespace(case: &Case) -> Outcome {
 fn links_at_destinations_and_devices(case: &Case) -> Outcome {
     let decoy = Decoy::make(case)?;
     fs::write(case.bundle.dir.join("source"), "source\n")?;
-    let source = case.bundle.dir.join("source").to_string_lossy().into_owned();
+    let source = case
+        .bundle
+        .dir
+        .join("source")
+        .to_string_lossy()
+        .into_owned();
     case.edit(|c| {
-        c["linux"]["devices"] = json!([{"path": "/opt/device", "type": "c", "major": 1, "minor": 3, "uid": 55}]);
+        c["linux"]["devices"] =
+            json!([{"path": "/opt/device", "type": "c", "major": 1, "minor": 3, "uid": 55}]);
         c["linux"]["maskedPaths"] = json!(["/opt/masked"]);
         c["linux"]["readonlyPaths"] = json!(["/opt/fixed"]);
         c["process"]["cwd"] = json!("/opt/cwd");
         c["process"]["args"] = json!(["/bin/busybox", "true"]);
     })?;
-    case.bundle.mount(json!({"destination": "/opt/file", "type": "bind", "source": source, "options": ["bind"]}))?;
-    case.bundle.mount(json!({"destination": "/opt/sub/dir", "type": "tmpfs", "source": "tmpfs"}))?;
-    for place in ["opt/device", "opt/masked", "opt/fixed", "opt/cwd", "opt/file", "opt/sub", "opt/sub/dir"] {
+    case.bundle.mount(
+        json!({"destination": "/opt/file", "type": "bind", "source": source, "options": ["bind"]}),
+    )?;
+    case.bundle
+        .mount(json!({"destination": "/opt/sub/dir", "type": "tmpfs", "source": "tmpfs"}))?;
+    for place in [
+        "opt/device",
+        "opt/masked",
+        "opt/fixed",
+        "opt/cwd",
+        "opt/file",
+        "opt/sub",
+        "opt/sub/dir",
+    ] {
         for (sort, target) in targets(case, &decoy)? {
             for end in ["", "/file", "/dir", "/new"] {
                 let opt = case.bundle.rootfs.join("opt");
@@ -118,7 +159,14 @@ fn links_at_destinations_and_devices(case: &Case) -> Outcome {
                 fs::create_dir(&opt)?;
                 put(case, place, &format!("{target}{end}"))?;
                 let answer = case.call(&["run", &case.id]).limit(20).answer()?;
-                holds(format!("{sort} link{end} at {place}: exit {}: {}", answer.code, answer.err()), answer.code < 2)?;
+                holds(
+                    format!(
+                        "{sort} link{end} at {place}: exit {}: {}",
+                        answer.code,
+                        answer.err()
+                    ),
+                    answer.code < 2,
+                )?;
                 decoy.check()?;
             }
         }
@@ -132,9 +180,13 @@ fn mounted_proc_elsewhere(case: &Case) -> Outcome {
     symlink("/foo", case.bundle.rootfs.join("proc"))?;
     case.edit(|c| {
         if let Some(mounts) = c["mounts"].as_array_mut() {
-            mounts.insert(0, json!({"destination": "/foo", "type": "proc", "source": "proc"}));
+            mounts.insert(
+                0,
+                json!({"destination": "/foo", "type": "proc", "source": "proc"}),
+            );
         }
     })?;
-    case.run()?.fails(1, &["must be mounted on ordinary directory"])?;
+    case.run()?
+        .fails(1, &["must be mounted on ordinary directory"])?;
     case.nothing_left()
 }

@@ -50,10 +50,21 @@ fn describe(dir: &Path) -> Outcome<Vec<String>> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let meta = fs::symlink_metadata(&path)?;
-        let text = if meta.is_file() { fs::read_to_string(&path)? } else { String::new() };
+        let text = if meta.is_file() {
+            fs::read_to_string(&path)?
+        } else {
+            String::new()
+        };
         found.push(format!(
             "{} {} {:o} {}:{} {} {}.{} {text:?}",
-            path.display(), meta.ino(), meta.mode(), meta.uid(), meta.gid(), meta.size(), meta.mtime(), meta.mtime_nsec()
+            path.display(),
+            meta.ino(),
+            meta.mode(),
+            meta.uid(),
+            meta.gid(),
+            meta.size(),
+            meta.mtime(),
+            meta.mtime_nsec()
         ));
         if meta.is_dir() {
             found.extend(describe(&path)?);

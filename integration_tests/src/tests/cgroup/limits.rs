@@ -31,15 +31,29 @@ fn file(case: &Case, controller: &str, v1: &str, v2: &str) -> Outcome<String> {
     let text = fs::read_to_string(&path);
     match text {
         Ok(text) => Ok(text.trim().to_owned()),
-        Err(error) => Err(crate::harness::Fault::failed(format!("{}: {error}", path.display()))),
+        Err(error) => Err(crate::harness::Fault::failed(format!(
+            "{}: {error}",
+            path.display()
+        ))),
     }
 }
 
 fn memory_limit(case: &Case) -> Outcome {
-    case.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 104_857_600, "reservation": 52_428_800}))?;
+    case.edit(|c| {
+        c["linux"]["resources"]["memory"] =
+            json!({"limit": 104_857_600, "reservation": 52_428_800});
+    })?;
     case.run_asleep()?;
-    same("limit", file(case, "memory", "memory.limit_in_bytes", "memory.max")?, "104857600")?;
-    same("reservation", file(case, "memory", "memory.soft_limit_in_bytes", "memory.low")?, "52428800")
+    same(
+        "limit",
+        file(case, "memory", "memory.limit_in_bytes", "memory.max")?,
+        "104857600",
+    )?;
+    same(
+        "reservation",
+        file(case, "memory", "memory.soft_limit_in_bytes", "memory.low")?,
+        "52428800",
+    )
 }
 
 fn pids_limit(case: &Case) -> Outcome {
@@ -60,20 +74,27 @@ fn pids_limit_zero_is_one(case: &Case) -> Outcome {
 
 fn pids_limit_holds(case: &Case) -> Outcome {
     case.edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 4}))?;
-    case.bundle.script("for n in 1 2 3 4 5 6; do sleep 600 & done; echo all")?;
+    case.bundle
+        .script("for n in 1 2 3 4 5 6; do sleep 600 & done; echo all")?;
     let answer = case.run()?;
     same("not all started", answer.out().contains("all"), false)
 }
 
 fn cpu_limits(case: &Case) -> Outcome {
-    case.edit(|c| c["linux"]["resources"]["cpu"] = json!({"shares": 512, "quota": 20000, "period": 50000}))?;
+    case.edit(|c| {
+        c["linux"]["resources"]["cpu"] = json!({"shares": 512, "quota": 20000, "period": 50000});
+    })?;
     case.run_asleep()?;
     if Hierarchies::read()?.unified() {
         return same("max", file(case, "cpu", "", "cpu.max")?, "20000 50000");
     }
     same("shares", file(case, "cpu", "cpu.shares", "")?, "512")?;
     same("quota", file(case, "cpu", "cpu.cfs_quota_us", "")?, "20000")?;
-    same("period", file(case, "cpu", "cpu.cfs_period_us", "")?, "50000")
+    same(
+        "period",
+        file(case, "cpu", "cpu.cfs_period_us", "")?,
+        "50000",
+    )
 }
 
 fn cpuset(case: &Case) -> Outcome {

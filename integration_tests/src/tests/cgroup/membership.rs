@@ -23,7 +23,10 @@ fn joins_every_hierarchy(case: &Case) -> Outcome {
     case.run_asleep()?;
     let text = fs::read_to_string(format!("/proc/{}/cgroup", case.pid()?))?;
     for line in text.lines() {
-        holds(format!("{line} ends in {}", case.cgroup), line.ends_with(&case.cgroup))?;
+        holds(
+            format!("{line} ends in {}", case.cgroup),
+            line.ends_with(&case.cgroup),
+        )?;
     }
     case.destroy()?;
     case.nothing_left()
@@ -84,7 +87,8 @@ fn cgroup_that_is_not_empty_is_refused(case: &Case) -> Outcome {
     let second = case.another()?;
     second.edit(|c| c["linux"]["cgroupsPath"] = json!(case.cgroup))?;
     for verb in ["create", "run"] {
-        second.rt(&[verb, &second.id])?
+        second
+            .rt(&[verb, &second.id])?
             .fails(1, &["container's cgroup is not empty"])?;
     }
     case.status_is("running")?;
@@ -111,7 +115,8 @@ fn frozen_cgroup_is_refused(case: &Case) -> Outcome {
     let refused = case.call(&["run", &case.id]).limit(10).answer();
     // Thawed first, lest the rest hang on it.
     let _ = fs::write(dir.join(file), thawed);
-    let refused = refused.and_then(|answer| answer.fails(1, &["container's cgroup unexpectedly frozen"]));
+    let refused =
+        refused.and_then(|answer| answer.fails(1, &["container's cgroup unexpectedly frozen"]));
     let _ = fs::remove_dir(&dir);
     refused?;
     case.nothing_left()

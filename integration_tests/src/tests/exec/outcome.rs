@@ -48,16 +48,22 @@ fn failures_are_255(case: &Case) -> Outcome {
     case.rt(&["exec", id, "/etc"])?.fails(255, &["/etc"])?;
     case.rt(&["exec", id, "/etc/passwd"])?
         .fails(255, &["/etc/passwd", "permission denied"])?;
-    case.rt(&["exec", "--pid-file", "/nosuch/dir/pid", id, "true"])?.fails(255, &["/nosuch/dir"])?;
-    case.rt(&["exec", "--process", "/nosuch", id])?.fails(255, &["/nosuch"])?;
-    case.rt(&["exec", "--cwd", "relative", id, "true"])?.ended(255)?;
+    case.rt(&["exec", "--pid-file", "/nosuch/dir/pid", id, "true"])?
+        .fails(255, &["/nosuch/dir"])?;
+    case.rt(&["exec", "--process", "/nosuch", id])?
+        .fails(255, &["/nosuch"])?;
+    case.rt(&["exec", "--cwd", "relative", id, "true"])?
+        .ended(255)?;
     let answer = case.rt(&["exec", "--frobnicate", id, "true"])?;
     same("an unknown option fails", answer.code != 0, true)
 }
 
 fn options_after_the_id_are_the_programs(case: &Case) -> Outcome {
     case.run_asleep()?;
-    let out = case.rt(&["exec", &case.id, "echo", "--env", "-t", "-d"])?.ok()?.out();
+    let out = case
+        .rt(&["exec", &case.id, "echo", "--env", "-t", "-d"])?
+        .ok()?
+        .out();
     same("output", out, "--env -t -d\n")?;
     let out = case.rt(&["exec", "--", &case.id, "echo", "x"])?.ok()?.out();
     same("output", out, "x\n")
@@ -79,7 +85,8 @@ fn in_a_stopped_container(case: &Case) -> Outcome {
 
 fn shares_namespaces_and_cgroup(case: &Case) -> Outcome {
     case.run_asleep()?;
-    let links = "for n in /proc/PID/ns/*; do echo ${n##*/} $(readlink $n); done; cat /proc/PID/cgroup";
+    let links =
+        "for n in /proc/PID/ns/*; do echo ${n##*/} $(readlink $n); done; cat /proc/PID/cgroup";
     let of = |pid: &str| case.exec_script(&[], &links.replace("PID", pid));
     same("of init and of exec", of("1")?, of("self")?)
 }
@@ -104,7 +111,7 @@ fn detached_with_a_pid_file(case: &Case) -> Outcome {
     same("it is not init's", pid != case.pid()?.to_string(), true)?;
     eventually("it sleeps", || {
         let words = fs::read(format!("/proc/{pid}/cmdline"))?;
-        Ok(String::from_utf8_lossy(&words) == "sleep\0601\0")
+        Ok(String::from_utf8_lossy(&words) == "sleep\x00601\x00")
     })
 }
 
@@ -136,10 +143,21 @@ fn inherits_the_processs_settings(case: &Case) -> Outcome {
 
 fn signals_are_reset(case: &Case) -> Outcome {
     case.run_asleep()?;
-    let line = ["exec", &case.id, "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"];
+    let line = [
+        "exec",
+        &case.id,
+        "grep",
+        "-E",
+        "^Sig(Blk|Ign)",
+        "/proc/self/status",
+    ];
     let caller = "trap '' HUP USR1 PIPE; exec env --block-signal=TERM,USR2 \"$@\"";
     let out = case.call(&line).under(caller).answer()?.ok()?.out();
-    same("signals", out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n")
+    same(
+        "signals",
+        out,
+        "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+    )
 }
 
 fn missing_interpreter(case: &Case) -> Outcome {

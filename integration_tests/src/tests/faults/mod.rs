@@ -54,7 +54,9 @@ const STEP: &str = "LODGE_KILL_AT_STEP";
 fn create_killed_at_each_step(case: &Case) -> Outcome {
     case.bundle.script("exec sleep 600")?;
     for step in 1..200 {
-        let call = case.call(&["create", &case.id]).env(STEP, &step.to_string());
+        let call = case
+            .call(&["create", &case.id])
+            .env(STEP, &step.to_string());
         let answer = call.answer()?;
         if answer.code == 0 {
             case.destroy()?;
@@ -86,7 +88,10 @@ fn two_creates_of_one_id(case: &Case) -> Outcome {
         let first = case.call(&["create", &case.id]).spawn()?;
         let second = case.call(&["create", &case.id]).spawn()?;
         let codes = [first.answer()?.code, second.answer()?.code];
-        holds(format!("one wins: {codes:?}"), codes == [0, 1] || codes == [1, 0])?;
+        holds(
+            format!("one wins: {codes:?}"),
+            codes == [0, 1] || codes == [1, 0],
+        )?;
         case.status_is("created")?;
         case.destroy()?;
         case.nothing_left()?;

@@ -21,7 +21,12 @@ list!["hooks":
 ];
 
 fn failing_before_the_process(case: &Case) -> Outcome {
-    for kind in ["prestart", "createRuntime", "createContainer", "startContainer"] {
+    for kind in [
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "startContainer",
+    ] {
         case.edit(|c| c["hooks"] = json!({}))?;
         add(case, kind, script("true"))?;
         add(case, kind, script("exit 3"))?;
@@ -29,7 +34,10 @@ fn failing_before_the_process(case: &Case) -> Outcome {
         let words = format!("error running {kind} hook #1:");
         let answer = case.run()?;
         answer.fails(1, &[&words])?;
-        holds(format!("no process after {kind}"), !case.bundle.rootfs.join("ran").exists())?;
+        holds(
+            format!("no process after {kind}"),
+            !case.bundle.rootfs.join("ran").exists(),
+        )?;
         case.nothing_left()?;
     }
     Ok(())
@@ -40,10 +48,18 @@ fn failure_stops_the_rest(case: &Case) -> Outcome {
     add(case, "prestart", script(&format!("echo 0 >> {order}")))?;
     add(case, "prestart", script("exit 1"))?;
     add(case, "prestart", script(&format!("echo 2 >> {order}")))?;
-    add(case, "createRuntime", script(&format!("echo next >> {order}")))?;
+    add(
+        case,
+        "createRuntime",
+        script(&format!("echo next >> {order}")),
+    )?;
     case.rt(&["create", &case.id])?
         .fails(1, &["error running prestart hook #1:"])?;
-    same("order", fs::read_to_string(case.bundle.rootfs.join("order"))?, "0\n")?;
+    same(
+        "order",
+        fs::read_to_string(case.bundle.rootfs.join("order"))?,
+        "0\n",
+    )?;
     case.nothing_left()
 }
 
@@ -52,8 +68,12 @@ fn failing_poststart_stops_the_container(case: &Case) -> Outcome {
     add(case, "poststart", json!({"path": "/bin/false"}))?;
     add(case, "poststop", script(&format!("echo x > {mark}")))?;
     case.bundle.script("exec sleep 600")?;
-    case.run()?.fails(1, &["error running poststart hook #0:"])?;
-    holds("poststop has run", case.bundle.rootfs.join("stopped").exists())?;
+    case.run()?
+        .fails(1, &["error running poststart hook #0:"])?;
+    holds(
+        "poststop has run",
+        case.bundle.rootfs.join("stopped").exists(),
+    )?;
     case.nothing_left()
 }
 
@@ -69,22 +89,34 @@ fn failing_poststop_does_not_keep_it(case: &Case) -> Outcome {
 
 fn timeout_ends_the_whole_group(case: &Case) -> Outcome {
     let text = format!("sleep 60 & sleep 60; : {}", case.tag);
-    add(case, "prestart", json!({"path": "/bin/sh", "args": ["sh", "-c", text], "timeout": 1}))?;
+    add(
+        case,
+        "prestart",
+        json!({"path": "/bin/sh", "args": ["sh", "-c", text], "timeout": 1}),
+    )?;
     let call = case.call(&["run", &case.id]).limit(20);
-    call.answer()?.fails(1, &["error running prestart hook #0:"])?;
+    call.answer()?
+        .fails(1, &["error running prestart hook #0:"])?;
     case.nothing_left()
 }
 
 fn killed_hook_is_a_failure(case: &Case) -> Outcome {
     add(case, "createRuntime", script("kill -KILL $$"))?;
-    case.run()?.fails(1, &["error running createRuntime hook #0:", "killed"])?;
+    case.run()?
+        .fails(1, &["error running createRuntime hook #0:", "killed"])?;
     case.nothing_left()
 }
 
 fn missing_hook(case: &Case) -> Outcome {
     add(case, "createRuntime", json!({"path": "/nosuch/hook"}))?;
-    case.run()?
-        .fails(1, &["error running createRuntime hook #0:", "/nosuch/hook", "no such file or directory"])?;
+    case.run()?.fails(
+        1,
+        &[
+            "error running createRuntime hook #0:",
+            "/nosuch/hook",
+            "no such file or directory",
+        ],
+    )?;
     case.nothing_left()
 }
 

@@ -33,7 +33,11 @@ fn order_of_the_kinds(case: &Case) -> Outcome {
     case.bundle.script("exec sleep 600")?;
     let read = || fs::read_to_string(case.bundle.rootfs.join("order")).unwrap_or_default();
     case.rt(&["create", &case.id])?.ok()?;
-    same("after create", read().as_str(), "prestart\ncreateRuntime\ncreateContainer\n")?;
+    same(
+        "after create",
+        read().as_str(),
+        "prestart\ncreateRuntime\ncreateContainer\n",
+    )?;
     case.rt(&["start", &case.id])?.ok()?;
     case.rt(&["kill", &case.id, "KILL"])?.ok()?;
     case.becomes("stopped")?;
@@ -50,7 +54,11 @@ fn each_list_in_order(case: &Case) -> Outcome {
         }
     }
     case.run_script("true")?;
-    same("order", fs::read_to_string(case.bundle.rootfs.join("order"))?, "0\n1\n2\n".repeat(6))
+    same(
+        "order",
+        fs::read_to_string(case.bundle.rootfs.join("order"))?,
+        "0\n1\n2\n".repeat(6),
+    )
 }
 
 fn state_on_stdin(case: &Case) -> Outcome {
@@ -71,13 +79,24 @@ fn state_on_stdin(case: &Case) -> Outcome {
     ] {
         let text = fs::read_to_string(case.bundle.rootfs.join(kind))?;
         let state: Value = serde_json::from_str(&text)?;
-        same(&format!("status of {kind}"), state["status"].as_str(), Some(status))?;
+        same(
+            &format!("status of {kind}"),
+            state["status"].as_str(),
+            Some(status),
+        )?;
         same("id", state["id"].as_str(), Some(case.id.as_str()))?;
         same("bundle", state["bundle"].as_str(), Some(bundle.as_str()))?;
-        same("annotation", state["annotations"]["org.example.a"].as_str(), Some("b"))?;
+        same(
+            "annotation",
+            state["annotations"]["org.example.a"].as_str(),
+            Some("b"),
+        )?;
         holds("ociVersion", state["ociVersion"].is_string())?;
         let pid = state["pid"].as_i64().unwrap_or(0);
-        holds(format!("pid {pid} of {kind}"), (pid > 0) == (kind != "poststop"))?;
+        holds(
+            format!("pid {pid} of {kind}"),
+            (pid > 0) == (kind != "poststop"),
+        )?;
     }
     Ok(())
 }
@@ -86,7 +105,10 @@ fn state_has_no_escaped_slashes(case: &Case) -> Outcome {
     let file = place(case, "prestart", "state");
     add(case, "prestart", script(&format!("cat > {file}")))?;
     case.run_script("true")?;
-    has(&fs::read_to_string(case.bundle.rootfs.join("state"))?, "\"bundle\":\"/")
+    has(
+        &fs::read_to_string(case.bundle.rootfs.join("state"))?,
+        "\"bundle\":\"/",
+    )
 }
 
 fn environment_as_given(case: &Case) -> Outcome {
@@ -94,10 +116,17 @@ fn environment_as_given(case: &Case) -> Outcome {
     for kind in KINDS {
         let file = place(case, kind, kind);
         let text = format!("env > {file}");
-        add(case, kind, json!({"path": "/bin/sh", "args": ["sh", "-c", text], "env": ["GIVEN=1", "PATH=/bin:/usr/bin"]}))?;
+        add(
+            case,
+            kind,
+            json!({"path": "/bin/sh", "args": ["sh", "-c", text], "env": ["GIVEN=1", "PATH=/bin:/usr/bin"]}),
+        )?;
     }
     case.bundle.script("true")?;
-    case.call(&["run", &case.id]).env("CALLER", "1").answer()?.ok()?;
+    case.call(&["run", &case.id])
+        .env("CALLER", "1")
+        .answer()?
+        .ok()?;
     for kind in KINDS {
         let env = fs::read_to_string(case.bundle.rootfs.join(kind))?;
         has(&env, "GIVEN=1")?;
@@ -114,7 +143,10 @@ fn environment_without_env(case: &Case) -> Outcome {
         add(case, kind, script(&format!("env > {file}")))?;
     }
     case.bundle.script("true")?;
-    case.call(&["run", &case.id]).env("CALLER", "1").answer()?.ok()?;
+    case.call(&["run", &case.id])
+        .env("CALLER", "1")
+        .answer()?
+        .ok()?;
     for kind in KINDS {
         let env = fs::read_to_string(case.bundle.rootfs.join(kind))?;
         let (wanted, unwanted) = if kind == "startContainer" {
@@ -131,11 +163,17 @@ fn environment_without_env(case: &Case) -> Outcome {
 fn directory(case: &Case) -> Outcome {
     for kind in KINDS {
         let file = place(case, kind, kind);
-        add(case, kind, script(&format!("readlink /proc/self/cwd > {file}")))?;
+        add(
+            case,
+            kind,
+            script(&format!("readlink /proc/self/cwd > {file}")),
+        )?;
     }
     case.run_script("true")?;
     let read = |kind: &str| -> Outcome<String> {
-        Ok(fs::read_to_string(case.bundle.rootfs.join(kind))?.trim().to_owned())
+        Ok(fs::read_to_string(case.bundle.rootfs.join(kind))?
+            .trim()
+            .to_owned())
     };
     let rootfs = case.bundle.rootfs.to_string_lossy().into_owned();
     same("createContainer", read("createContainer")?, rootfs)?;
@@ -145,15 +183,28 @@ fn directory(case: &Case) -> Outcome {
 fn arguments_as_given(case: &Case) -> Outcome {
     let file = place(case, "prestart", "args");
     let text = "tr '\\0' ' ' < /proc/$$/cmdline > $1";
-    add(case, "prestart", json!({"path": "/bin/sh", "args": ["other-name", "-c", text, "zero", file]}))?;
+    add(
+        case,
+        "prestart",
+        json!({"path": "/bin/sh", "args": ["other-name", "-c", text, "zero", file]}),
+    )?;
     case.run_script("true")?;
     let args = fs::read_to_string(case.bundle.rootfs.join("args"))?;
-    holds(format!("args[0] is as given: {args}"), args.starts_with("other-name -c "))
+    holds(
+        format!("args[0] is as given: {args}"),
+        args.starts_with("other-name -c "),
+    )
 }
 
 fn hook_that_reads_nothing(case: &Case) -> Outcome {
     case.edit(|c| c["annotations"] = json!({"long": "x".repeat(200_000)}))?;
-    for kind in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
+    for kind in [
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "poststart",
+        "poststop",
+    ] {
         add(case, kind, json!({"path": "/bin/true"}))?;
     }
     for _ in 0..5 {
@@ -170,7 +221,10 @@ fn descriptors_of_a_hook(case: &Case) -> Outcome {
     }
     case.bundle.script("true")?;
     let leaking = "exec 3</etc/passwd 9</; exec \"$@\"";
-    case.call(&["run", &case.id]).under(leaking).answer()?.ok()?;
+    case.call(&["run", &case.id])
+        .under(leaking)
+        .answer()?
+        .ok()?;
     for kind in KINDS {
         let list = fs::read_to_string(case.bundle.rootfs.join(kind))?;
         let numbers: Vec<&str> = list
@@ -180,7 +234,9 @@ fn descriptors_of_a_hook(case: &Case) -> Outcome {
             .filter(|word| !["0", "1", "2"].contains(word))
             .collect();
         // A shell that redirects keeps the old stdout above 9 for a moment.
-        let high = numbers.iter().filter(|n| n.parse::<u32>().is_ok_and(|n| n < 10));
+        let high = numbers
+            .iter()
+            .filter(|n| n.parse::<u32>().is_ok_and(|n| n < 10));
         same(kind, high.count(), 0)?;
     }
     Ok(())
@@ -189,13 +245,23 @@ fn descriptors_of_a_hook(case: &Case) -> Outcome {
 fn namespaces_of_the_hooks(case: &Case) -> Outcome {
     for kind in KINDS {
         let file = place(case, kind, kind);
-        add(case, kind, script(&format!("readlink /proc/self/ns/mnt > {file}")))?;
+        add(
+            case,
+            kind,
+            script(&format!("readlink /proc/self/ns/mnt > {file}")),
+        )?;
     }
     let inside = case.run_script("readlink /proc/self/ns/mnt")?;
-    let host = fs::read_link("/proc/self/ns/mnt")?.to_string_lossy().into_owned();
+    let host = fs::read_link("/proc/self/ns/mnt")?
+        .to_string_lossy()
+        .into_owned();
     for kind in KINDS {
         let seen = fs::read_to_string(case.bundle.rootfs.join(kind))?;
-        let wanted = if ["createContainer", "startContainer"].contains(&kind) { &inside } else { &host };
+        let wanted = if ["createContainer", "startContainer"].contains(&kind) {
+            &inside
+        } else {
+            &host
+        };
         same(kind, seen.trim(), wanted.as_str())?;
     }
     Ok(())
@@ -204,7 +270,9 @@ fn namespaces_of_the_hooks(case: &Case) -> Outcome {
 fn mounts_are_in_place_and_root_is_writable(case: &Case) -> Outcome {
     case.edit(|c| c["root"]["readonly"] = json!(true))?;
     let rootfs = case.bundle.rootfs.to_string_lossy().into_owned();
-    let text = format!("grep -q '{rootfs}/proc ' /proc/self/mountinfo && test -e {rootfs}/proc/self && echo made > {rootfs}/by-hook && ln -s by-hook {rootfs}/link");
+    let text = format!(
+        "grep -q '{rootfs}/proc ' /proc/self/mountinfo && test -e {rootfs}/proc/self && echo made > {rootfs}/by-hook && ln -s by-hook {rootfs}/link"
+    );
     add(case, "createContainer", script(&text))?;
     same("seen inside", case.run_script("cat /link")?, "made")
 }
@@ -215,5 +283,9 @@ fn signals_are_reset(case: &Case) -> Outcome {
     add(case, "prestart", script(&text))?;
     case.run_script("true")?;
     let seen = fs::read_to_string(case.bundle.rootfs.join("signals"))?;
-    same("signals", seen, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n")
+    same(
+        "signals",
+        seen,
+        "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+    )
 }

@@ -57,7 +57,13 @@ fn no_config(case: &Case) -> Outcome {
 }
 
 fn broken_json(case: &Case) -> Outcome {
-    for text in ["", "{", "{\"ociVersion\": }", "not json", "{\"a\": \"\\u12\"}"] {
+    for text in [
+        "",
+        "{",
+        "{\"ociVersion\": }",
+        "not json",
+        "{\"a\": \"\\u12\"}",
+    ] {
         fs::write(case.bundle.config_file(), text)?;
         case.run()?.fails(1, &["config.json"])?;
     }
@@ -67,10 +73,18 @@ fn broken_json(case: &Case) -> Outcome {
 }
 
 fn wrong_type_names_the_field(case: &Case) -> Outcome {
-    refused(case, &["process.args"], |c| c["process"]["args"] = json!("sh"))?;
-    refused(case, &["process.user.uid"], |c| c["process"]["user"]["uid"] = json!("root"))?;
-    refused(case, &["mounts[1].options"], |c| c["mounts"][1]["options"] = json!("ro"))?;
-    refused(case, &["linux.namespaces[0].type"], |c| c["linux"]["namespaces"][0]["type"] = json!(5))
+    refused(case, &["process.args"], |c| {
+        c["process"]["args"] = json!("sh");
+    })?;
+    refused(case, &["process.user.uid"], |c| {
+        c["process"]["user"]["uid"] = json!("root");
+    })?;
+    refused(case, &["mounts[1].options"], |c| {
+        c["mounts"][1]["options"] = json!("ro");
+    })?;
+    refused(case, &["linux.namespaces[0].type"], |c| {
+        c["linux"]["namespaces"][0]["type"] = json!(5);
+    })
 }
 
 fn config_that_is_no_object(case: &Case) -> Outcome {
@@ -116,7 +130,9 @@ fn empty_args(case: &Case) -> Outcome {
 }
 
 fn relative_cwd(case: &Case) -> Outcome {
-    refused(case, &["cwd"], |c| c["process"]["cwd"] = json!("relative/path"))?;
+    refused(case, &["cwd"], |c| {
+        c["process"]["cwd"] = json!("relative/path");
+    })?;
     refused(case, &["cwd"], |c| c["process"]["cwd"] = json!(""))
 }
 
@@ -138,7 +154,11 @@ fn hostname_without_uts(case: &Case) -> Outcome {
 }
 
 fn user_namespace_without_mappings(case: &Case) -> Outcome {
-    refused(case, &["user namespaces enabled, but no uid mappings found"], |c| with_namespace(c, "user", None))
+    refused(
+        case,
+        &["user namespaces enabled, but no uid mappings found"],
+        |c| with_namespace(c, "user", None),
+    )
 }
 
 fn mappings_without_user_namespace(case: &Case) -> Outcome {
@@ -157,11 +177,20 @@ fn too_many_mappings(case: &Case) -> Outcome {
 }
 
 fn time_offsets_without_time_namespace(case: &Case) -> Outcome {
-    refused(case, &["time"], |c| c["linux"]["timeOffsets"] = json!({"boottime": {"secs": 100}}))
+    refused(case, &["time"], |c| {
+        c["linux"]["timeOffsets"] = json!({"boottime": {"secs": 100}});
+    })
 }
 
 fn sysctls_that_are_refused(case: &Case) -> Outcome {
-    for key in ["kernel.hostname", "vm.swappiness", "kernel.core_pattern", "fs.file-max", "../kernel/core_pattern", "net/../kernel/core_pattern"] {
+    for key in [
+        "kernel.hostname",
+        "vm.swappiness",
+        "kernel.core_pattern",
+        "fs.file-max",
+        "../kernel/core_pattern",
+        "net/../kernel/core_pattern",
+    ] {
         refused(case, &[key], |c| c["linux"]["sysctl"] = json!({key: "1"}))?;
     }
     // Only with a namespace of its own.
@@ -185,16 +214,22 @@ fn sysctls_that_are_refused(case: &Case) -> Outcome {
 fn lsm_that_the_kernel_lacks(case: &Case) -> Outcome {
     let enabled = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
     if !enabled.contains("apparmor") {
-        refused(case, &["apparmor"], |c| c["process"]["apparmorProfile"] = json!("nosuch"))?;
+        refused(case, &["apparmor"], |c| {
+            c["process"]["apparmorProfile"] = json!("nosuch");
+        })?;
     }
     if !enabled.contains("selinux") {
-        refused(case, &["selinux"], |c| c["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0"))?;
+        refused(case, &["selinux"], |c| {
+            c["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0");
+        })?;
     }
     Ok(())
 }
 
 fn unknown_seccomp_values(case: &Case) -> Outcome {
-    refused(case, &["SCMP_ACT_NOPE"], |c| c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_NOPE"}))?;
+    refused(case, &["SCMP_ACT_NOPE"], |c| {
+        c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_NOPE"});
+    })?;
     refused(case, &["SCMP_ARCH_NOPE"], |c| {
         c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_NOPE"], "syscalls": [{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]});
     })?;
@@ -211,7 +246,9 @@ fn unknown_device_type(case: &Case) -> Outcome {
 
 fn bad_page_size(case: &Case) -> Outcome {
     for size in ["../memory.limit_in_bytes", "3MB", "2MB/../x"] {
-        refused(case, &[size], |c| c["linux"]["resources"]["hugepageLimits"] = json!([{"pageSize": size, "limit": 4096}]))?;
+        refused(case, &[size], |c| {
+            c["linux"]["resources"]["hugepageLimits"] = json!([{"pageSize": size, "limit": 4096}]);
+        })?;
     }
     Ok(())
 }
@@ -219,21 +256,35 @@ fn bad_page_size(case: &Case) -> Outcome {
 fn unified_on_v1(case: &Case) -> Outcome {
     let hierarchies = crate::harness::Hierarchies::read()?;
     if hierarchies.v1.is_empty() {
-        return refused(case, &["nosuch.file"], |c| c["linux"]["resources"]["unified"] = json!({"nosuch.file": "1"}));
+        return refused(case, &["nosuch.file"], |c| {
+            c["linux"]["resources"]["unified"] = json!({"nosuch.file": "1"});
+        });
     }
-    refused(case, &["unified"], |c| c["linux"]["resources"]["unified"] = json!({"memory.max": "1000000"}))
+    refused(case, &["unified"], |c| {
+        c["linux"]["resources"]["unified"] = json!({"memory.max": "1000000"});
+    })
 }
 
 fn negative_and_huge_numbers(case: &Case) -> Outcome {
     refused(case, &["uid"], |c| c["process"]["user"]["uid"] = json!(-1))?;
-    refused(case, &["uid"], |c| c["process"]["user"]["uid"] = json!(4_294_967_296_u64))?;
+    refused(case, &["uid"], |c| {
+        c["process"]["user"]["uid"] = json!(4_294_967_296_u64);
+    })?;
     refused(case, &["uid"], |c| c["process"]["user"]["uid"] = json!(0.5))?;
-    refused(case, &["oom"], |c| c["process"]["oomScoreAdj"] = json!(1_000_000))
+    refused(case, &["oom"], |c| {
+        c["process"]["oomScoreAdj"] = json!(1_000_000);
+    })
 }
 
 fn nul_bytes(case: &Case) -> Outcome {
-    refused(case, &["process.args"], |c| c["process"]["args"] = json!(["/bin/true", "a\u{0}b"]))?;
-    refused(case, &["process.env"], |c| c["process"]["env"] = json!(["A=\u{0}b"]))?;
-    refused(case, &["process.cwd"], |c| c["process"]["cwd"] = json!("/a\u{0}b"))?;
+    refused(case, &["process.args"], |c| {
+        c["process"]["args"] = json!(["/bin/true", "a\u{0}b"]);
+    })?;
+    refused(case, &["process.env"], |c| {
+        c["process"]["env"] = json!(["A=\u{0}b"]);
+    })?;
+    refused(case, &["process.cwd"], |c| {
+        c["process"]["cwd"] = json!("/a\u{0}b");
+    })?;
     refused(case, &["hostname"], |c| c["hostname"] = json!("a\u{0}b"))
 }

@@ -24,13 +24,18 @@ list!["input":
 ];
 
 fn malformed_ids(case: &Case) -> Outcome {
-    for id in ["..", ".", "a/b", "/a", "a b", "../x", "ä", "a\nb", "a:b", "a@b", "*"] {
+    for id in [
+        "..", ".", "a/b", "/a", "a b", "../x", "ä", "a\nb", "a:b", "a@b", "*",
+    ] {
         for verb in ["create", "run", "state", "delete"] {
-            case.rt(&[verb, id])?.fails(1, &["invalid container ID format"])?;
+            case.rt(&[verb, id])?
+                .fails(1, &["invalid container ID format"])?;
         }
-        case.rt(&["exec", id, "true"])?.fails(255, &["invalid container ID format"])?;
+        case.rt(&["exec", id, "true"])?
+            .fails(255, &["invalid container ID format"])?;
     }
-    case.rt(&["delete", "--force", ".."])?.fails(1, &["invalid container ID format"])?;
+    case.rt(&["delete", "--force", ".."])?
+        .fails(1, &["invalid container ID format"])?;
     case.rt(&["run", ""])?.ended(1)?;
     holds("the state root is still there", case.state_root.is_dir())?;
     case.nothing_left()
@@ -77,7 +82,12 @@ fn console_socket_that_is_not_there(case: &Case) -> Outcome {
     case.nothing_left()
 }
 
-fn on_a_tmpfs(case: &Case, flags: MsFlags, options: &str, check: impl Fn(&str) -> Outcome) -> Outcome {
+fn on_a_tmpfs(
+    case: &Case,
+    flags: MsFlags,
+    options: &str,
+    check: impl Fn(&str) -> Outcome,
+) -> Outcome {
     let dir = case.bundle.beside("small")?;
     mount(Some("tmpfs"), &dir, Some("tmpfs"), flags, Some(options))?;
     let outcome = check(&dir.to_string_lossy());
@@ -102,10 +112,18 @@ fn full_state_root(case: &Case) -> Outcome {
         case.bundle.script("exec sleep 600")?;
         let answer = case.rt(&["--root", root, "run", "-d", &case.id])?;
         answer.fails(1, &["no space left on device"])?;
-        case.rt(&["--root", root, "delete", "--force", &case.id])?.ok()?;
-        let names = fs::read_dir(root)?.flatten().map(|e| e.file_name()).collect::<Vec<_>>();
+        case.rt(&["--root", root, "delete", "--force", &case.id])?
+            .ok()?;
+        let names = fs::read_dir(root)?
+            .flatten()
+            .map(|e| e.file_name())
+            .collect::<Vec<_>>();
         same("names in the state root", names, vec!["fill"])?;
-        same("processes", crate::harness::clean::processes(&case.cgroup), Vec::<i32>::new())
+        same(
+            "processes",
+            crate::harness::clean::processes(&case.cgroup),
+            Vec::<i32>::new(),
+        )
     })
 }
 
@@ -144,7 +162,8 @@ fn state_root_that_is_a_file(case: &Case) -> Outcome {
     let file = case.bundle.dir.join("file");
     fs::write(&file, "")?;
     let name = file.to_string_lossy().into_owned();
-    case.rt(&["--root", &name, "run", &case.id])?.fails(1, &[&name])?;
+    case.rt(&["--root", &name, "run", &case.id])?
+        .fails(1, &[&name])?;
     case.nothing_left()
 }
 
@@ -155,11 +174,19 @@ fn state_directory_with_links(case: &Case) -> Outcome {
     case.run_asleep()?;
     symlink(&outside, case.state_root.join(&case.id).join("link"))?;
     case.destroy()?;
-    same("outside", fs::read_to_string(outside.join("file"))?, "kept\n")?;
+    same(
+        "outside",
+        fs::read_to_string(outside.join("file"))?,
+        "kept\n",
+    )?;
     // A link in place of a state directory.
     symlink(&outside, case.state_root.join("linked"))?;
     let answer = case.rt(&["delete", "--force", "linked"])?;
-    same("outside", fs::read_to_string(outside.join("file"))?, "kept\n")?;
+    same(
+        "outside",
+        fs::read_to_string(outside.join("file"))?,
+        "kept\n",
+    )?;
     let _ = fs::remove_file(case.state_root.join("linked"));
     holds("no panic", answer.code < 2)
 }

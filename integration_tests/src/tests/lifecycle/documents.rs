@@ -59,15 +59,26 @@ fn pid_file_holds_the_pid(case: &Case) -> Outcome {
     let file = case.bundle.dir.join("pid");
     let name = file.to_string_lossy().into_owned();
     case.rt(&["create", "--pid-file", &name, &case.id])?.ok()?;
-    same("pid file", fs::read_to_string(file)?, case.pid()?.to_string())
+    same(
+        "pid file",
+        fs::read_to_string(file)?,
+        case.pid()?.to_string(),
+    )
 }
 
 fn pid_file_is_relative_to_the_callers_directory(case: &Case) -> Outcome {
     case.bundle.script("exec sleep 600")?;
     let dir = case.bundle.beside("elsewhere")?;
     let bundle = case.bundle.dir.to_string_lossy().into_owned();
-    let line = ["run", "-d", &case.id, "--bundle", &bundle, "--pid-file=here"];
-    case.call(&line).from_dir(&dir).answer()?.ok()?;
+    let line = [
+        "run",
+        "-d",
+        &case.id,
+        "--bundle",
+        &bundle,
+        "--pid-file=here",
+    ];
+    case.call(&line).in_dir(&dir).answer()?.ok()?;
     same(
         "pid file",
         fs::read_to_string(dir.join("here"))?,
@@ -78,7 +89,10 @@ fn pid_file_is_relative_to_the_callers_directory(case: &Case) -> Outcome {
 fn list_as_a_table(case: &Case) -> Outcome {
     case.run_asleep()?;
     let out = case.rt(&["list"])?.ok()?.out();
-    let rows: Vec<Vec<&str>> = out.lines().map(|row| row.split_whitespace().collect()).collect();
+    let rows: Vec<Vec<&str>> = out
+        .lines()
+        .map(|row| row.split_whitespace().collect())
+        .collect();
     let bundle = case.bundle.dir.to_string_lossy().into_owned();
     let pid = case.pid()?.to_string();
     match rows.as_slice() {
@@ -111,12 +125,24 @@ fn list_as_json(case: &Case) -> Outcome {
     let rows: Vec<Value> = serde_json::from_str(&out)?;
     same("rows", rows.len(), 1)?;
     // Shell callers match on the order of the fields.
-    let places: Vec<Option<usize>> = ["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created"]
-        .iter()
-        .map(|field| out.find(&format!("\"{field}\":")))
-        .collect();
-    holds(format!("all fields, in order: {out}"), places.is_sorted() && places.iter().all(Option::is_some))?;
-    case.rt(&["list", "--format", "xml"])?.fails(1, &["invalid format option"])
+    let places: Vec<Option<usize>> = [
+        "ociVersion",
+        "id",
+        "pid",
+        "status",
+        "bundle",
+        "rootfs",
+        "created",
+    ]
+    .iter()
+    .map(|field| out.find(&format!("\"{field}\":")))
+    .collect();
+    holds(
+        format!("all fields, in order: {out}"),
+        places.is_sorted() && places.iter().all(Option::is_some),
+    )?;
+    case.rt(&["list", "--format", "xml"])?
+        .fails(1, &["invalid format option"])
 }
 
 fn list_of_a_missing_root_is_refused(case: &Case) -> Outcome {
@@ -138,7 +164,11 @@ fn list_goes_on_after_a_broken_record(case: &Case) -> Outcome {
 fn ps_as_a_table(case: &Case) -> Outcome {
     case.run_asleep()?;
     eventually("the process is there", || {
-        Ok(case.rt(&["ps", &case.id])?.ok()?.out().contains("sleep 600"))
+        Ok(case
+            .rt(&["ps", &case.id])?
+            .ok()?
+            .out()
+            .contains("sleep 600"))
     })?;
     let out = case.rt(&["ps", &case.id])?.ok()?.out();
     same("rows", out.lines().count(), 2)?;

@@ -59,7 +59,8 @@ fn unknown_signals_are_refused(case: &Case) -> Outcome {
     case.run_detached(NOTING)?;
     noted(case, "ready")?;
     for argument in ["NOSUCH", "0x9", "65", "200", "SIG", "SIGSIGTERM"] {
-        case.rt(&["kill", &case.id, argument])?.fails(1, &["signal"])?;
+        case.rt(&["kill", &case.id, argument])?
+            .fails(1, &["signal"])?;
     }
     case.status_is("running")?;
     noted(case, "ready")
@@ -70,7 +71,9 @@ fn kill_of_a_stopped_container(case: &Case) -> Outcome {
     case.becomes("stopped")?;
     case.rt(&["kill", &case.id, "TERM"])?
         .fails(1, &["container not running"])?;
-    case.rt(&["kill", "--all", &case.id, "TERM"])?.ok().map(drop)
+    case.rt(&["kill", "--all", &case.id, "TERM"])?
+        .ok()
+        .map(drop)
 }
 
 fn kill_of_a_created_container(case: &Case) -> Outcome {
@@ -123,8 +126,14 @@ fn pause_and_resume(case: &Case) -> Outcome {
     same("ticks while paused", fs::metadata(&ticks)?.len(), before)?;
     case.rt(&["resume", &case.id])?.ok()?;
     case.status_is("running")?;
-    eventually("it ticks again", || Ok(fs::metadata(&ticks)?.len() > before))?;
-    holds("exec works again", case.exec_script(&[], "echo in")? == "in")
+    eventually(
+        "it ticks again",
+        || Ok(fs::metadata(&ticks)?.len() > before),
+    )?;
+    holds(
+        "exec works again",
+        case.exec_script(&[], "echo in")? == "in",
+    )
 }
 
 fn delete_force_of_a_paused_container(case: &Case) -> Outcome {

@@ -119,7 +119,11 @@ fn config_is_read_at_create_alone(case: &Case) -> Outcome {
     case.bundle.script("echo new > /mark")?;
     case.rt(&["start", &case.id])?.ok()?;
     case.becomes("stopped")?;
-    same("written", fs::read_to_string(case.bundle.rootfs.join("mark"))?, "old\n")
+    same(
+        "written",
+        fs::read_to_string(case.bundle.rootfs.join("mark"))?,
+        "old\n",
+    )
 }
 
 fn keep_leaves_a_stopped_container(case: &Case) -> Outcome {
@@ -132,7 +136,8 @@ fn keep_leaves_a_stopped_container(case: &Case) -> Outcome {
 
 fn unknown_container(case: &Case) -> Outcome {
     for verb in ["start", "state", "kill", "delete", "pause", "resume", "ps"] {
-        case.rt(&[verb, "nobody"])?.fails(1, &["container does not exist"])?;
+        case.rt(&[verb, "nobody"])?
+            .fails(1, &["container does not exist"])?;
     }
     case.rt(&["exec", "nobody", "true"])?
         .fails(255, &["container does not exist"])

@@ -25,18 +25,38 @@ list!["cli":
 ];
 
 const COMMANDS: [&str; 17] = [
-    "checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps",
-    "restore", "resume", "run", "spec", "start", "state", "update",
+    "checkpoint",
+    "create",
+    "delete",
+    "events",
+    "exec",
+    "features",
+    "kill",
+    "list",
+    "pause",
+    "ps",
+    "restore",
+    "resume",
+    "run",
+    "spec",
+    "start",
+    "state",
+    "update",
 ];
 
 fn options_in_every_place(case: &Case) -> Outcome {
     case.bundle.script("exec sleep 600")?;
     let dir = case.bundle.beside("elsewhere")?;
     let bundle = case.bundle.dir.to_string_lossy().into_owned();
-    let call = |line: &[&str]| case.call(line).from_dir(&dir).answer()?.ok();
+    let call = |line: &[&str]| case.call(line).in_dir(&dir).answer()?.ok();
     call(&["create", "-bundle", &bundle, &case.id])?;
     call(&["delete", &case.id, "-force"])?;
-    call(&["create", &case.id, &format!("--bundle={bundle}"), "--no-pivot=false"])?;
+    call(&[
+        "create",
+        &case.id,
+        &format!("--bundle={bundle}"),
+        "--no-pivot=false",
+    ])?;
     call(&["delete", "--force=true", &case.id])?;
     call(&["run", "-d", &case.id, "-b", &bundle])?;
     call(&["delete", &case.id, "-f"])?;
@@ -47,8 +67,14 @@ fn version(case: &Case) -> Outcome {
     for option in ["--version", "-v"] {
         let out = case.rt(&[option])?.ok()?.out();
         let first = out.lines().next().unwrap_or_default();
-        holds(format!("{first:?} is NAME version X"), first.split(' ').nth(1) == Some("version"))?;
-        holds("a line with the spec's version", out.lines().any(|line| line.starts_with("spec: 1.")))?;
+        holds(
+            format!("{first:?} is NAME version X"),
+            first.split(' ').nth(1) == Some("version"),
+        )?;
+        holds(
+            "a line with the spec's version",
+            out.lines().any(|line| line.starts_with("spec: 1.")),
+        )?;
     }
     Ok(())
 }
@@ -81,7 +107,9 @@ fn unknown_command_and_option(case: &Case) -> Outcome {
 }
 
 fn wrong_number_of_arguments(case: &Case) -> Outcome {
-    for command in ["create", "run", "start", "state", "kill", "delete", "pause", "resume"] {
+    for command in [
+        "create", "run", "start", "state", "kill", "delete", "pause", "resume",
+    ] {
         let answer = case.rt(&[command])?;
         same(command, answer.code, 1)?;
         has(&answer.err(), command)?;
@@ -94,14 +122,18 @@ fn json_log(case: &Case) -> Outcome {
     let log = case.bundle.dir.join("log");
     let name = log.to_string_lossy().into_owned();
     for id in ["first", "second"] {
-        case.rt(&["--log", &name, "--log-format", "json", "state", id])?.ended(1)?;
+        case.rt(&["--log", &name, "--log-format", "json", "state", id])?
+            .ended(1)?;
     }
     let text = fs::read_to_string(&log)?;
     same("lines, the second appended", text.lines().count(), 2)?;
     for line in text.lines() {
         let entry: Value = serde_json::from_str(line)?;
         same("level", entry["level"].as_str(), Some("error"))?;
-        has(entry["msg"].as_str().unwrap_or_default(), "container does not exist")?;
+        has(
+            entry["msg"].as_str().unwrap_or_default(),
+            "container does not exist",
+        )?;
         has(entry["time"].as_str().unwrap_or_default(), "T")?;
     }
     Ok(())
@@ -115,7 +147,8 @@ fn text_log_on_stderr(case: &Case) -> Outcome {
 }
 
 fn bad_log_format(case: &Case) -> Outcome {
-    case.rt(&["--log-format", "foo", "list"])?.fails(1, &["log-format"])
+    case.rt(&["--log-format", "foo", "list"])?
+        .fails(1, &["log-format"])
 }
 
 fn spec_does_not_overwrite(case: &Case) -> Outcome {
@@ -133,7 +166,11 @@ fn spec_values(case: &Case) -> Outcome {
     same("terminal", process["terminal"].as_bool(), Some(true))?;
     same("args", &process["args"], &serde_json::json!(["sh"]))?;
     same("cwd", process["cwd"].as_str(), Some("/"))?;
-    same("no_new_privs", process["noNewPrivileges"].as_bool(), Some(true))?;
+    same(
+        "no_new_privs",
+        process["noNewPrivileges"].as_bool(),
+        Some(true),
+    )?;
     let caps = serde_json::json!(["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
     for set in ["bounding", "effective", "permitted"] {
         same(set, &process["capabilities"][set], &caps)?;
@@ -141,22 +178,40 @@ fn spec_values(case: &Case) -> Outcome {
     same("root", config["root"]["path"].as_str(), Some("rootfs"))?;
     same("readonly", config["root"]["readonly"].as_bool(), Some(true))?;
     let mounts = config["mounts"].as_array().cloned().unwrap_or_default();
-    let points: Vec<&str> = mounts.iter().filter_map(|m| m["destination"].as_str()).collect();
+    let points: Vec<&str> = mounts
+        .iter()
+        .filter_map(|m| m["destination"].as_str())
+        .collect();
     same(
         "mounts",
         points,
-        vec!["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"],
+        vec![
+            "/proc",
+            "/dev",
+            "/dev/pts",
+            "/dev/shm",
+            "/dev/mqueue",
+            "/sys",
+            "/sys/fs/cgroup",
+        ],
     )
 }
 
 fn spec_rootless(case: &Case) -> Outcome {
     let dir = case.bundle.beside("fresh")?;
-    case.call(&["spec", "--rootless"]).from_dir(&dir).answer()?.ok()?;
+    case.call(&["spec", "--rootless"])
+        .in_dir(&dir)
+        .answer()?
+        .ok()?;
     let config: Value = serde_json::from_slice(&fs::read(dir.join("config.json"))?)?;
     let kinds = config["linux"]["namespaces"].to_string();
     has(&kinds, "user")?;
     lacks(&kinds, "network")?;
-    same("one line of mapping", config["linux"]["uidMappings"][0]["size"].as_u64(), Some(1))?;
+    same(
+        "one line of mapping",
+        config["linux"]["uidMappings"][0]["size"].as_u64(),
+        Some(1),
+    )?;
     holds("no limits", config["linux"]["resources"].is_null())
 }
 
@@ -165,8 +220,15 @@ fn features(case: &Case) -> Outcome {
     has(&features["linux"]["namespaces"].to_string(), "mount")?;
     has(&features["mountOptions"].to_string(), "rro")?;
     has(&features["hooks"].to_string(), "startContainer")?;
-    same("seccomp", features["linux"]["seccomp"]["enabled"].as_bool(), Some(true))?;
-    holds("no control characters", !features.to_string().contains("\\n"))
+    same(
+        "seccomp",
+        features["linux"]["seccomp"]["enabled"].as_bool(),
+        Some(true),
+    )?;
+    holds(
+        "no control characters",
+        !features.to_string().contains("\\n"),
+    )
 }
 
 fn root_slash_is_refused(case: &Case) -> Outcome {

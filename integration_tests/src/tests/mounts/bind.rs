@@ -50,35 +50,56 @@ fn release(dir: &Path) -> Outcome {
 
 fn bind_of_a_directory(case: &Case) -> Outcome {
     let source = source(case)?;
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": source, "options": ["bind"]}))?;
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": source, "options": ["bind"]}),
+    )?;
     let out = case.run_script("cat /data/mark; echo back > /data/new")?;
     same("content", out.as_str(), "from the host")?;
-    same("written", fs::read_to_string(Path::new(&source).join("new"))?, "back\n")?;
-    holds("the mount point was made", case.bundle.rootfs.join("data").is_dir())
+    same(
+        "written",
+        fs::read_to_string(Path::new(&source).join("new"))?,
+        "back\n",
+    )?;
+    holds(
+        "the mount point was made",
+        case.bundle.rootfs.join("data").is_dir(),
+    )
 }
 
 fn bind_of_a_file(case: &Case) -> Outcome {
     let source = source(case)? + "/mark";
     case.bundle.mount(json!({"destination": "/etc/deep/file", "type": "bind", "source": source, "options": ["bind", "ro"]}))?;
-    let out = case.run_script("cat /etc/deep/file; sh -c 'echo x > /etc/deep/file' 2>/dev/null; true")?;
+    let out =
+        case.run_script("cat /etc/deep/file; sh -c 'echo x > /etc/deep/file' 2>/dev/null; true")?;
     same("content", out.as_str(), "from the host")?;
-    holds("the mount point is a file", case.bundle.rootfs.join("etc/deep/file").is_file())
+    holds(
+        "the mount point is a file",
+        case.bundle.rootfs.join("etc/deep/file").is_file(),
+    )
 }
 
 fn bind_source_relative_to_the_bundle(case: &Case) -> Outcome {
     source(case)?;
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": "source", "options": ["bind"]}))?;
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": "source", "options": ["bind"]}),
+    )?;
     let dir = case.bundle.beside("elsewhere")?;
     case.bundle.script("cat /data/mark")?;
     let bundle = case.bundle.dir.to_string_lossy().into_owned();
-    let call = case.call(&["run", "--bundle", &bundle, &case.id]).from_dir(&dir);
+    let call = case
+        .call(&["run", "--bundle", &bundle, &case.id])
+        .in_dir(&dir);
     same("content", call.answer()?.ok()?.out(), "from the host\n")
 }
 
 fn bind_decided_by_the_options(case: &Case) -> Outcome {
     let source = source(case)?;
-    for (n, kind) in [json!("none"), json!(""), json!("bind"), json!(null)].iter().enumerate() {
-        let mut entry = json!({"destination": format!("/data{n}"), "source": source, "options": ["rbind"]});
+    for (n, kind) in [json!("none"), json!(""), json!("bind"), json!(null)]
+        .iter()
+        .enumerate()
+    {
+        let mut entry =
+            json!({"destination": format!("/data{n}"), "source": source, "options": ["rbind"]});
         if !kind.is_null() {
             entry["type"] = kind.clone();
         }
@@ -90,7 +111,9 @@ fn bind_decided_by_the_options(case: &Case) -> Outcome {
 
 fn bind_without_a_bind_option_is_refused(case: &Case) -> Outcome {
     let source = source(case)?;
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": source, "options": ["ro"]}))?;
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": source, "options": ["ro"]}),
+    )?;
     case.run()?.fails(1, &["/data"])?;
     case.nothing_left()
 }
@@ -103,9 +126,17 @@ fn data_options_on_a_bind_are_refused(case: &Case) -> Outcome {
 }
 
 fn missing_source_is_refused(case: &Case) -> Outcome {
-    let missing = case.bundle.dir.join("missing").to_string_lossy().into_owned();
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": missing, "options": ["bind"]}))?;
-    case.run()?.fails(1, &[&missing, "no such file or directory"])?;
+    let missing = case
+        .bundle
+        .dir
+        .join("missing")
+        .to_string_lossy()
+        .into_owned();
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": missing, "options": ["bind"]}),
+    )?;
+    case.run()?
+        .fails(1, &[&missing, "no such file or directory"])?;
     case.nothing_left()
 }
 
@@ -131,11 +162,16 @@ fn flags_of_the_source_are_kept(case: &Case) -> Outcome {
     let dir = case.bundle.dir.join("host");
     tmpfs(&dir, MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC)?;
     let source = dir.to_string_lossy().into_owned();
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": source, "options": ["bind"]}))?;
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": source, "options": ["bind"]}),
+    )?;
     let mount = case.probe().and_then(|seen| seen.mount("/data"));
     release(&dir)?;
     let mount = mount?;
-    holds(format!("nosuid and noexec in {}", mount.options), mount.has("nosuid") && mount.has("noexec"))
+    holds(
+        format!("nosuid and noexec in {}", mount.options),
+        mount.has("nosuid") && mount.has("noexec"),
+    )
 }
 
 fn nested(case: &Case, options: &[&str]) -> Outcome<String> {
@@ -143,7 +179,9 @@ fn nested(case: &Case, options: &[&str]) -> Outcome<String> {
     let inner = dir.join("inner");
     tmpfs(&inner, MsFlags::empty())?;
     let source = dir.to_string_lossy().into_owned();
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": source, "options": options}))?;
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": source, "options": options}),
+    )?;
     let script = "touch /data/x 2>/dev/null && echo outer; touch /data/inner/x 2>/dev/null && echo inner; true";
     let out = case.run_script(script);
     release(&inner)?;
@@ -160,7 +198,10 @@ fn recursive_read_only_bind(case: &Case) -> Outcome {
 
 fn locked_flags_in_a_user_namespace(case: &Case) -> Outcome {
     let dir = case.bundle.dir.join("host");
-    tmpfs(&dir, MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC)?;
+    tmpfs(
+        &dir,
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
+    )?;
     let source = dir.to_string_lossy().into_owned();
     case.edit(with_user_namespace)?;
     case.bundle.give_to(MAPPED_ROOT)?;
@@ -183,15 +224,24 @@ fn source_that_only_the_host_may_reach(case: &Case) -> Outcome {
     case.edit(with_user_namespace)?;
     case.bundle.give_to(MAPPED_ROOT)?;
     let source = source.to_string_lossy().into_owned();
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": source, "options": ["rbind"]}))?;
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": source, "options": ["rbind"]}),
+    )?;
     same("content", case.run_script("cat /data/mark")?, "reached")
 }
 
 fn source_below_an_earlier_mount(case: &Case) -> Outcome {
     let source = source(case)?;
-    case.bundle.mount(json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs"}))?;
-    case.bundle.mount(json!({"destination": "/mnt/below", "type": "bind", "source": source, "options": ["bind"]}))?;
-    same("content", case.run_script("cat /mnt/below/mark")?.as_str(), "from the host")?;
+    case.bundle
+        .mount(json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs"}))?;
+    case.bundle.mount(
+        json!({"destination": "/mnt/below", "type": "bind", "source": source, "options": ["bind"]}),
+    )?;
+    same(
+        "content",
+        case.run_script("cat /mnt/below/mark")?.as_str(),
+        "from the host",
+    )?;
     let mark = case.bundle.rootfs.join("mnt/below");
     holds("nothing was made below the tmpfs", !mark.exists())
 }
@@ -218,9 +268,15 @@ fn access_time_options(case: &Case) -> Outcome {
     for option in ["noatime", "nodiratime", "relatime"] {
         let mount = seen.mount(&format!("/{option}"))?;
         if !mount.has(option) {
-            return Err(Fault::failed(format!("{option} is not in {}", mount.options)));
+            return Err(Fault::failed(format!(
+                "{option} is not in {}",
+                mount.options
+            )));
         }
     }
     let strict = seen.mount("/strictatime")?;
-    holds(format!("no relatime in {}", strict.options), !strict.has("relatime") && !strict.has("noatime"))
+    holds(
+        format!("no relatime in {}", strict.options),
+        !strict.has("relatime") && !strict.has("noatime"),
+    )
 }

@@ -31,9 +31,17 @@ fn file_onto_a_dangling_link(case: &Case) -> Outcome {
     symlink("/usr/share/zi/X", case.bundle.rootfs.join("etc/localtime"))?;
     let source = file.to_string_lossy().into_owned();
     case.bundle.mount(json!({"destination": "/etc/localtime", "type": "bind", "source": source, "options": ["bind"]}))?;
-    let out = case.run_script("cat /etc/localtime; readlink /etc/localtime; cat /usr/share/zi/X")?;
-    same("content, link, content", out.as_str(), "zone\n/usr/share/zi/X\nzone")?;
-    holds("nothing on the host", !std::path::Path::new("/usr/share/zi/X").exists())
+    let out =
+        case.run_script("cat /etc/localtime; readlink /etc/localtime; cat /usr/share/zi/X")?;
+    same(
+        "content, link, content",
+        out.as_str(),
+        "zone\n/usr/share/zi/X\nzone",
+    )?;
+    holds(
+        "nothing on the host",
+        !std::path::Path::new("/usr/share/zi/X").exists(),
+    )
 }
 
 fn directory_through_absolute_links(case: &Case) -> Outcome {
@@ -59,38 +67,55 @@ fn tmpfs_below_an_absolute_link(case: &Case) -> Outcome {
     let root = &case.bundle.rootfs;
     fs::create_dir_all(root.join("real/conf"))?;
     symlink("/real/conf", root.join("conf"))?;
-    case.bundle.mount(json!({"destination": "/conf/stack", "type": "tmpfs", "source": "tmpfs"}))?;
-    same("type", case.probe()?.mount("/real/conf/stack")?.kind, "tmpfs")
+    case.bundle
+        .mount(json!({"destination": "/conf/stack", "type": "tmpfs", "source": "tmpfs"}))?;
+    same(
+        "type",
+        case.probe()?.mount("/real/conf/stack")?.kind,
+        "tmpfs",
+    )
 }
 
 fn link_that_leaves_the_root_stays_inside(case: &Case) -> Outcome {
     let outside = case.bundle.beside("outside")?;
     let name = outside.to_string_lossy().into_owned();
     symlink(&name, case.bundle.rootfs.join("absolute"))?;
-    symlink("../../../../../../outside", case.bundle.rootfs.join("relative"))?;
+    symlink(
+        "../../../../../../outside",
+        case.bundle.rootfs.join("relative"),
+    )?;
     for destination in ["/absolute/a", "/relative/b"] {
-        case.bundle.mount(json!({"destination": destination, "type": "tmpfs", "source": "tmpfs"}))?;
+        case.bundle
+            .mount(json!({"destination": destination, "type": "tmpfs", "source": "tmpfs"}))?;
     }
     let seen = case.probe()?;
     seen.mount(&format!("{name}/a"))?;
     seen.mount("/outside/b")?;
-    holds("nothing beside the root", fs::read_dir(outside)?.next().is_none())
+    holds(
+        "nothing beside the root",
+        fs::read_dir(outside)?.next().is_none(),
+    )
 }
 
 fn loop_of_links_is_refused(case: &Case) -> Outcome {
     symlink("/b", case.bundle.rootfs.join("a"))?;
     symlink("/a", case.bundle.rootfs.join("b"))?;
-    case.bundle.mount(json!({"destination": "/a/x", "type": "tmpfs", "source": "tmpfs"}))?;
+    case.bundle
+        .mount(json!({"destination": "/a/x", "type": "tmpfs", "source": "tmpfs"}))?;
     case.run()?.fails(1, &["/a/x"])?;
     case.nothing_left()
 }
 
 fn relative_destination(case: &Case) -> Outcome {
-    case.bundle.mount(json!({"destination": "mnt/rel", "type": "tmpfs", "source": "tmpfs"}))?;
-    case.bundle.script("grep -c ' /mnt/rel ' /proc/self/mountinfo")?;
+    case.bundle
+        .mount(json!({"destination": "mnt/rel", "type": "tmpfs", "source": "tmpfs"}))?;
+    case.bundle
+        .script("grep -c ' /mnt/rel ' /proc/self/mountinfo")?;
     let bundle = case.bundle.dir.to_string_lossy().into_owned();
     for dir in [case.bundle.dir.clone(), case.bundle.beside("elsewhere")?] {
-        let call = case.call(&["run", "--bundle", &bundle, &case.id]).from_dir(&dir);
+        let call = case
+            .call(&["run", "--bundle", &bundle, &case.id])
+            .in_dir(&dir);
         let answer = call.answer()?.ok()?;
         same("mounts", answer.out(), "1\n")?;
         has(&answer.err(), "level=warning")?;
@@ -100,7 +125,8 @@ fn relative_destination(case: &Case) -> Outcome {
 }
 
 fn many_slashes(case: &Case) -> Outcome {
-    case.bundle.mount(json!({"destination": "//mnt///deep//", "type": "tmpfs", "source": "tmpfs"}))?;
+    case.bundle
+        .mount(json!({"destination": "//mnt///deep//", "type": "tmpfs", "source": "tmpfs"}))?;
     case.probe()?.mount("/mnt/deep").map(drop)
 }
 
@@ -121,13 +147,18 @@ fn over_the_root(case: &Case) -> Outcome {
     fs::write(other.bundle.rootfs.join("secret"), "secret\n")?;
     let source = other.bundle.rootfs.to_string_lossy().into_owned();
     case.edit(|c| {
-        let over = json!({"destination": "/", "type": "bind", "source": source, "options": ["rbind"]});
+        let over =
+            json!({"destination": "/", "type": "bind", "source": source, "options": ["rbind"]});
         if let Some(mounts) = c["mounts"].as_array_mut() {
             mounts.insert(0, over);
         }
         c["linux"]["maskedPaths"] = json!(["/secret"]);
     })?;
-    same("the root", case.run_script("cat /which /secret; test -c /dev/null && echo dev")?, "other\ndev")
+    same(
+        "the root",
+        case.run_script("cat /which /secret; test -c /dev/null && echo dev")?,
+        "other\ndev",
+    )
 }
 
 fn proc_that_is_a_link_is_refused(case: &Case) -> Outcome {
@@ -143,7 +174,8 @@ fn refused_as_a_link(case: &Case, name: &str) -> Outcome {
     fs::remove_dir(&path)?;
     fs::create_dir(case.bundle.rootfs.join("elsewhere"))?;
     symlink("/elsewhere", &path)?;
-    case.run()?.fails(1, &["must be mounted on ordinary directory"])?;
+    case.run()?
+        .fails(1, &["must be mounted on ordinary directory"])?;
     case.nothing_left()
 }
 
@@ -162,9 +194,18 @@ fn files_of_proc(case: &Case) -> Outcome {
 fn other_paths_of_proc_are_refused(case: &Case) -> Outcome {
     let source = case.bundle.beside("fake")?.to_string_lossy().into_owned();
     let config = case.bundle.config()?;
-    for name in ["/proc/self", "/proc/1", "/proc/sys", "/proc/net/dev", "/proc/self/attr/exec", "/proc/version"] {
+    for name in [
+        "/proc/self",
+        "/proc/1",
+        "/proc/sys",
+        "/proc/net/dev",
+        "/proc/self/attr/exec",
+        "/proc/version",
+    ] {
         case.edit(|c| *c = config.clone())?;
-        case.bundle.mount(json!({"destination": name, "type": "bind", "source": source, "options": ["bind"]}))?;
+        case.bundle.mount(
+            json!({"destination": name, "type": "bind", "source": source, "options": ["bind"]}),
+        )?;
         case.run()?.fails(1, &["/proc"])?;
     }
     case.nothing_left()
@@ -172,7 +213,9 @@ fn other_paths_of_proc_are_refused(case: &Case) -> Outcome {
 
 fn order_is_kept(case: &Case) -> Outcome {
     for size in ["size=4k", "size=8k"] {
-        case.bundle.mount(json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": [size]}))?;
+        case.bundle.mount(
+            json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": [size]}),
+        )?;
     }
     has(&case.probe()?.mount("/mnt")?.super_options, "size=8k")
 }

@@ -36,7 +36,10 @@ fn default_file_systems(case: &Case) -> Outcome {
         let mount = seen.mount(point)?;
         same(point, mount.kind.as_str(), kind)?;
         for flag in flags {
-            holds(format!("{flag} of {point} in {}", mount.options), mount.has(flag))?;
+            holds(
+                format!("{flag} of {point} in {}", mount.options),
+                mount.has(flag),
+            )?;
         }
     }
     has(&seen.mount("/dev")?.super_options, "mode=755")?;
@@ -48,10 +51,16 @@ fn mode_of_a_tmpfs(case: &Case) -> Outcome {
     let there = case.bundle.rootfs.join("there");
     fs::create_dir(&there)?;
     fs::set_permissions(&there, fs::Permissions::from_mode(0o711))?;
-    case.bundle.mount(json!({"destination": "/new", "type": "tmpfs", "source": "tmpfs"}))?;
-    case.bundle.mount(json!({"destination": "/there", "type": "tmpfs", "source": "tmpfs"}))?;
+    case.bundle
+        .mount(json!({"destination": "/new", "type": "tmpfs", "source": "tmpfs"}))?;
+    case.bundle
+        .mount(json!({"destination": "/there", "type": "tmpfs", "source": "tmpfs"}))?;
     case.bundle.mount(json!({"destination": "/asked", "type": "tmpfs", "source": "tmpfs", "options": ["mode=0700"]}))?;
-    same("modes", case.run_script("stat -c %a /new /there /asked")?, "1777\n711\n700")
+    same(
+        "modes",
+        case.run_script("stat -c %a /new /there /asked")?,
+        "1777\n711\n700",
+    )
 }
 
 fn modes_of_the_image_do_not_matter(case: &Case) -> Outcome {
@@ -64,8 +73,19 @@ fn modes_of_the_image_do_not_matter(case: &Case) -> Outcome {
 }
 
 fn tmpfs_options(case: &Case) -> Outcome {
-    let options = ["nosuid", "noexec", "nodev", "size=64k", "nr_inodes=7", "mode=1770", "uid=12", "gid=34"];
-    case.bundle.mount(json!({"destination": "/mnt", "type": "tmpfs", "source": "mine", "options": options}))?;
+    let options = [
+        "nosuid",
+        "noexec",
+        "nodev",
+        "size=64k",
+        "nr_inodes=7",
+        "mode=1770",
+        "uid=12",
+        "gid=34",
+    ];
+    case.bundle.mount(
+        json!({"destination": "/mnt", "type": "tmpfs", "source": "mine", "options": options}),
+    )?;
     let mount = case.probe()?.mount("/mnt")?;
     for flag in ["nosuid", "noexec", "nodev"] {
         holds(format!("{flag} in {}", mount.options), mount.has(flag))?;
@@ -77,8 +97,13 @@ fn tmpfs_options(case: &Case) -> Outcome {
 }
 
 fn tmpfs_read_only(case: &Case) -> Outcome {
-    case.bundle.mount(json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["ro"]}))?;
-    has(&case.run_script("touch /mnt/x 2>&1; true")?, "Read-only file system")
+    case.bundle.mount(
+        json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["ro"]}),
+    )?;
+    has(
+        &case.run_script("touch /mnt/x 2>&1; true")?,
+        "Read-only file system",
+    )
 }
 
 fn tmpfs_with_a_copy_of_what_was_there(case: &Case) -> Outcome {
@@ -98,11 +123,14 @@ fn dev_read_only(case: &Case) -> Outcome {
     case.edit(|c| {
         for mount in c["mounts"].as_array_mut().into_iter().flatten() {
             if mount["destination"] == "/dev" {
-                mount["options"] = json!(["nosuid", "strictatime", "mode=755", "size=65536k", "ro"]);
+                mount["options"] =
+                    json!(["nosuid", "strictatime", "mode=755", "size=65536k", "ro"]);
             }
         }
     })?;
-    let out = case.run_script("touch /dev/x 2>&1; echo y > /dev/null && echo null; test -c /dev/tty && echo tty")?;
+    let out = case.run_script(
+        "touch /dev/x 2>&1; echo y > /dev/null && echo null; test -c /dev/tty && echo tty",
+    )?;
     has(&out, "Read-only file system")?;
     has(&out, "null")?;
     has(&out, "tty")
@@ -115,10 +143,15 @@ fn cgroup_is_read_only(case: &Case) -> Outcome {
         }
         let seen = case.probe()?;
         let mounts = seen.mounts();
-        let below = mounts.iter().filter(|m| m.point.starts_with("/sys/fs/cgroup"));
+        let below = mounts
+            .iter()
+            .filter(|m| m.point.starts_with("/sys/fs/cgroup"));
         let mut count = 0;
         for mount in below {
-            holds(format!("ro of {} in {}", mount.point, mount.options), mount.has("ro"))?;
+            holds(
+                format!("ro of {} in {}", mount.point, mount.options),
+                mount.has("ro"),
+            )?;
             count += 1;
         }
         holds("there is one", count > 0)?;
@@ -133,10 +166,19 @@ fn cgroup_v1_shows_every_controller(case: &Case) -> Outcome {
     if hierarchies.v1.is_empty() {
         return skip("needs cgroup v1");
     }
-    let out = case.run_script("ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/cgroup.procs 2>/dev/null | wc -l")?;
+    let out = case.run_script(
+        "ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/cgroup.procs 2>/dev/null | wc -l",
+    )?;
     for (controllers, point) in &hierarchies.v1 {
-        let name = point.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        holds(format!("{controllers:?} as {name} in {out}"), out.lines().any(|line| line == name))?;
+        let name = point
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        holds(
+            format!("{controllers:?} as {name} in {out}"),
+            out.lines().any(|line| line == name),
+        )?;
     }
     // The container's own cgroup is the top: the shell, cat and wc are in it.
     let count: u32 = out.lines().next_back().unwrap_or_default().trim().parse()?;
@@ -153,13 +195,20 @@ fn overlay(case: &Case) -> Outcome {
         format!("upperdir={}", upper.display()),
         format!("workdir={}", work.display()),
     ];
-    case.bundle.mount(json!({"destination": "/mnt", "type": "overlay", "source": "overlay", "options": options}))?;
-    same("content", case.run_script("cat /mnt/low; echo up > /mnt/up")?.as_str(), "low")?;
+    case.bundle.mount(
+        json!({"destination": "/mnt", "type": "overlay", "source": "overlay", "options": options}),
+    )?;
+    same(
+        "content",
+        case.run_script("cat /mnt/low; echo up > /mnt/up")?.as_str(),
+        "low",
+    )?;
     same("upper", fs::read_to_string(upper.join("up"))?, "up\n")
 }
 
 fn unknown_file_system_is_refused(case: &Case) -> Outcome {
-    case.bundle.mount(json!({"destination": "/mnt", "type": "nosuchfs", "source": "x"}))?;
+    case.bundle
+        .mount(json!({"destination": "/mnt", "type": "nosuchfs", "source": "x"}))?;
     case.run()?.fails(1, &["/mnt", "no such device"])?;
     case.nothing_left()
 }

@@ -25,9 +25,14 @@ list!["mounts":
 fn masked_file_reads_empty(case: &Case) -> Outcome {
     fs::write(case.bundle.rootfs.join("secret"), "secret\n")?;
     case.edit(|c| c["linux"]["maskedPaths"] = json!(["/secret", "/secret", "/proc/version"]))?;
-    let out = case.run_script("cat /secret /proc/version; echo x > /secret; cat /secret; echo end")?;
+    let out =
+        case.run_script("cat /secret /proc/version; echo x > /secret; cat /secret; echo end")?;
     same("content", out.as_str(), "end")?;
-    same("the image", fs::read_to_string(case.bundle.rootfs.join("secret"))?, "secret\n")
+    same(
+        "the image",
+        fs::read_to_string(case.bundle.rootfs.join("secret"))?,
+        "secret\n",
+    )
 }
 
 fn masked_directory_is_empty(case: &Case) -> Outcome {
@@ -47,12 +52,20 @@ fn masked_directories_share_one_file_system(case: &Case) -> Outcome {
         paths.push(format!("/dir{n}"));
     }
     case.edit(|c| c["linux"]["maskedPaths"] = json!(paths))?;
-    same("device numbers", case.run_script("stat -c %d /dir* | sort -u | wc -l")?, "1")
+    same(
+        "device numbers",
+        case.run_script("stat -c %d /dir* | sort -u | wc -l")?,
+        "1",
+    )
 }
 
 fn missing_masked_paths_are_ignored(case: &Case) -> Outcome {
     case.edit(|c| c["linux"]["maskedPaths"] = json!(["/nosuch", "/nosuch/deep"]))?;
-    same("output", case.run_script("ls -d /nosuch 2>/dev/null; echo ran")?, "ran")
+    same(
+        "output",
+        case.run_script("ls -d /nosuch 2>/dev/null; echo ran")?,
+        "ran",
+    )
 }
 
 fn masks_cannot_be_taken_away(case: &Case) -> Outcome {
@@ -69,8 +82,17 @@ fn masked_link_inside_the_root(case: &Case) -> Outcome {
     fs::write(case.bundle.rootfs.join("real"), "secret\n")?;
     symlink("/real", case.bundle.rootfs.join("secret"))?;
     case.edit(|c| c["linux"]["maskedPaths"] = json!(["/secret"]))?;
-    same("content", case.run_script("cat /secret; cat /real; echo end")?.as_str(), "end")?;
-    same("outside", fs::read_to_string(outside.join("file"))?, "outside\n")
+    same(
+        "content",
+        case.run_script("cat /secret; cat /real; echo end")?
+            .as_str(),
+        "end",
+    )?;
+    same(
+        "outside",
+        fs::read_to_string(outside.join("file"))?,
+        "outside\n",
+    )
 }
 
 fn masks_in_a_user_namespace(case: &Case) -> Outcome {
@@ -83,7 +105,8 @@ fn masks_in_a_user_namespace(case: &Case) -> Outcome {
         c["linux"]["readonlyPaths"] = json!(["/proc/sys"]);
     })?;
     case.bundle.give_to(MAPPED_ROOT)?;
-    let out = case.run_script("cat /secret; ls -A /dir; echo x > /proc/sys/net/ipv4/ip_forward; echo end")?;
+    let out = case
+        .run_script("cat /secret; ls -A /dir; echo x > /proc/sys/net/ipv4/ip_forward; echo end")?;
     same("output", out.as_str(), "end")
 }
 
@@ -93,8 +116,14 @@ fn read_only_paths(case: &Case) -> Outcome {
     fs::write(dir.join("file"), "text\n")?;
     fs::write(case.bundle.rootfs.join("alone"), "text\n")?;
     case.edit(|c| c["linux"]["readonlyPaths"] = json!(["/fixed", "/alone", "/nosuch"]))?;
-    let out = case.run_script("cat /fixed/file /alone; touch /fixed/x 2>&1; sh -c 'echo x > /alone' 2>&1; true")?;
-    same("read", out.lines().take(2).collect::<Vec<_>>(), vec!["text", "text"])?;
+    let out = case.run_script(
+        "cat /fixed/file /alone; touch /fixed/x 2>&1; sh -c 'echo x > /alone' 2>&1; true",
+    )?;
+    same(
+        "read",
+        out.lines().take(2).collect::<Vec<_>>(),
+        vec!["text", "text"],
+    )?;
     same("refused", out.matches("Read-only file system").count(), 2)
 }
 

@@ -30,10 +30,18 @@ fn everything_is_private_by_default(case: &Case) -> Outcome {
 fn bind(case: &Case, options: &[&str]) -> Outcome<std::path::PathBuf> {
     // A mount of its own, as engines demand of a shared source.
     let dir = case.bundle.beside("source")?;
-    mount(Some("tmpfs"), &dir, Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+    mount(
+        Some("tmpfs"),
+        &dir,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
     fs::create_dir(dir.join("late"))?;
     let source = dir.to_string_lossy().into_owned();
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": source, "options": options}))?;
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": source, "options": options}),
+    )?;
     case.edit(|c| with_capabilities(c, &["CAP_SYS_ADMIN"]))?;
     Ok(dir)
 }
@@ -61,7 +69,13 @@ fn bind_is_private_by_default(case: &Case) -> Outcome {
 fn receives(case: &Case, dir: &std::path::Path) -> Outcome {
     let late = dir.join("late");
     let count = || case.exec_script(&[], "grep -c ' /data/late ' /proc/self/mountinfo; true");
-    mount(Some("tmpfs"), &late, Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+    mount(
+        Some("tmpfs"),
+        &late,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
     let mounted = count();
     umount2(&late, MntFlags::MNT_DETACH)?;
     same("after the mount", mounted?.as_str(), "1")?;
@@ -109,7 +123,11 @@ fn root_propagation(case: &Case) -> Outcome {
         has(&case.probe()?.mount("/")?.propagation, seen)?;
     }
     case.edit(|c| c["linux"]["rootfsPropagation"] = json!("private"))?;
-    same("private", case.probe()?.mount("/")?.propagation.as_str(), "")
+    same(
+        "private",
+        case.probe()?.mount("/")?.propagation.as_str(),
+        "",
+    )
 }
 
 fn unknown_root_propagation_is_refused(case: &Case) -> Outcome {

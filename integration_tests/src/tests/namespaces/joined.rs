@@ -13,7 +13,12 @@ list!["namespaces":
     pid_namespace_of_another_container,
 ];
 
-const KINDS: [(&str, &str); 4] = [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("pid", "pid")];
+const KINDS: [(&str, &str); 4] = [
+    ("network", "net"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("pid", "pid"),
+];
 
 fn all_of_another_container(case: &Case) -> Outcome {
     case.edit(|c| c["hostname"] = json!("first"))?;
@@ -30,13 +35,22 @@ fn all_of_another_container(case: &Case) -> Outcome {
     let seen = second.probe()?;
     for (kind, name) in KINDS {
         let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}"))?;
-        same(kind, seen.namespace(name), link.to_string_lossy().into_owned())?;
+        same(
+            kind,
+            seen.namespace(name),
+            link.to_string_lossy().into_owned(),
+        )?;
     }
     same("hostname", seen.part("hostname"), "first")
 }
 
 fn path_of_the_wrong_kind_is_refused(case: &Case) -> Outcome {
-    for (kind, other) in [("network", "uts"), ("uts", "ipc"), ("pid", "net"), ("ipc", "mnt")] {
+    for (kind, other) in [
+        ("network", "uts"),
+        ("uts", "ipc"),
+        ("pid", "net"),
+        ("ipc", "mnt"),
+    ] {
         let config = case.bundle.config()?;
         let path = format!("/proc/self/ns/{other}");
         case.edit(|c| with_namespace(c, kind, Some(&path)))?;
@@ -48,7 +62,8 @@ fn path_of_the_wrong_kind_is_refused(case: &Case) -> Outcome {
 
 fn missing_path_is_refused(case: &Case) -> Outcome {
     case.edit(|c| with_namespace(c, "network", Some("/nosuch/net")))?;
-    case.run()?.fails(1, &["/nosuch/net", "no such file or directory"])?;
+    case.run()?
+        .fails(1, &["/nosuch/net", "no such file or directory"])?;
     case.nothing_left()
 }
 
@@ -59,7 +74,10 @@ fn pid_namespace_of_another_container(case: &Case) -> Outcome {
     second.edit(|c| with_namespace(c, "pid", Some(&path)))?;
     second.run_asleep()?;
     // It sees the first one's init as 1, and is somebody else itself.
-    let out = second.exec_script(&[], "tr '\\0' ' ' < /proc/1/cmdline; ls /proc | grep -c '^[0-9]'")?;
+    let out = second.exec_script(
+        &[],
+        "tr '\\0' ' ' < /proc/1/cmdline; ls /proc | grep -c '^[0-9]'",
+    )?;
     has(&out, "sleep 600")?;
     second.rt(&["kill", &second.id, "KILL"])?.ok()?;
     second.becomes("stopped")?;

@@ -32,7 +32,9 @@ const KINDS: [(&str, &str); 6] = [
 ];
 
 fn host(name: &str) -> Outcome<String> {
-    Ok(fs::read_link(format!("/proc/self/ns/{name}"))?.to_string_lossy().into_owned())
+    Ok(fs::read_link(format!("/proc/self/ns/{name}"))?
+        .to_string_lossy()
+        .into_owned())
 }
 
 fn new_ones_are_new(case: &Case) -> Outcome {
@@ -40,13 +42,22 @@ fn new_ones_are_new(case: &Case) -> Outcome {
     let seen = case.probe()?;
     for (kind, name) in KINDS {
         let inside = seen.namespace(name);
-        holds(format!("{kind} is {inside}"), !inside.is_empty() && inside != host(name)?)?;
+        holds(
+            format!("{kind} is {inside}"),
+            !inside.is_empty() && inside != host(name)?,
+        )?;
     }
     same("user", seen.namespace("user"), host("user")?)
 }
 
 fn absent_ones_are_the_callers(case: &Case) -> Outcome {
-    for (kind, name) in [("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")] {
+    for (kind, name) in [
+        ("pid", "pid"),
+        ("network", "net"),
+        ("ipc", "ipc"),
+        ("uts", "uts"),
+        ("cgroup", "cgroup"),
+    ] {
         let config = case.bundle.config()?;
         case.edit(|c| {
             without_namespace(c, kind);
@@ -86,19 +97,28 @@ fn sysctls_are_written(case: &Case) -> Outcome {
 
 fn sysctl_with_slashes(case: &Case) -> Outcome {
     case.edit(|c| c["linux"]["sysctl"] = json!({"net/ipv4/ip_forward": "1"}))?;
-    same("value", case.run_script("cat /proc/sys/net/ipv4/ip_forward")?, "1")
+    same(
+        "value",
+        case.run_script("cat /proc/sys/net/ipv4/ip_forward")?,
+        "1",
+    )
 }
 
 fn time_offsets(case: &Case) -> Outcome {
     case.edit(|c| {
         with_namespace(c, "time", None);
-        c["linux"]["timeOffsets"] = json!({"monotonic": {"secs": 7000}, "boottime": {"secs": 1_000_000, "nanosecs": 5}});
+        c["linux"]["timeOffsets"] =
+            json!({"monotonic": {"secs": 7000}, "boottime": {"secs": 1_000_000, "nanosecs": 5}});
     })?;
     case.run_asleep()?;
     let script = "cat /proc/self/timens_offsets; cut -d. -f1 /proc/uptime";
     let out = case.exec_script(&[], script)?;
     let words: Vec<&str> = out.split_whitespace().collect();
-    same("offsets", words.get(..6), Some(["monotonic", "7000", "0", "boottime", "1000000", "5"].as_slice()))?;
+    same(
+        "offsets",
+        words.get(..6),
+        Some(["monotonic", "7000", "0", "boottime", "1000000", "5"].as_slice()),
+    )?;
     let uptime: u64 = words.get(6).unwrap_or(&"0").parse()?;
     holds(format!("uptime {uptime}"), uptime > 1_000_000)
 }
@@ -118,7 +138,13 @@ fn network_is_empty(case: &Case) -> Outcome {
 }
 
 fn first_pid_is_one(case: &Case) -> Outcome {
-    same("pids", case.run_script("echo $$; ls /proc | grep -c '^[0-9]'")?.lines().next(), Some("1"))
+    same(
+        "pids",
+        case.run_script("echo $$; ls /proc | grep -c '^[0-9]'")?
+            .lines()
+            .next(),
+        Some("1"),
+    )
 }
 
 fn host_mount_namespace(case: &Case) -> Outcome {
@@ -132,6 +158,8 @@ fn host_mount_namespace(case: &Case) -> Outcome {
     })?;
     case.bundle.script("echo ran")?;
     // What happens to the caller's mounts then happens to a copy of them.
-    let call = case.call(&["run", &case.id]).under("exec unshare -m \"$@\"");
+    let call = case
+        .call(&["run", &case.id])
+        .under("exec unshare -m \"$@\"");
     same("output", call.answer()?.ok()?.out(), "ran\n")
 }

@@ -5,7 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use serde_json::json;
 
-use crate::harness::config::{MAPPED_ROOT, with_capabilities, with_namespace, with_user, with_user_namespace};
+use crate::harness::config::{
+    MAPPED_ROOT, with_capabilities, with_namespace, with_user, with_user_namespace,
+};
 use crate::harness::{Case, Outcome, has, holds, same};
 use crate::tests::list;
 
@@ -27,9 +29,14 @@ fn mapped(case: &Case) -> Outcome {
 
 fn mappings_are_written(case: &Case) -> Outcome {
     mapped(case)?;
-    let out = case.run_script("cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u")?;
+    let out =
+        case.run_script("cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u")?;
     let words: Vec<&str> = out.split_whitespace().collect();
-    same("maps", words, vec!["0", "100000", "65536", "0", "100000", "65536", "allow", "0"])
+    same(
+        "maps",
+        words,
+        vec!["0", "100000", "65536", "0", "100000", "65536", "allow", "0"],
+    )
 }
 
 fn several_ranges(case: &Case) -> Outcome {
@@ -42,21 +49,33 @@ fn several_ranges(case: &Case) -> Outcome {
         c["linux"]["uidMappings"] = map;
         with_user(c, 1000, 0);
     })?;
-    fs::set_permissions(case.bundle.rootfs.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+    fs::set_permissions(
+        case.bundle.rootfs.join("tmp"),
+        fs::Permissions::from_mode(0o1777),
+    )?;
     case.run_script("touch /tmp/mine")?;
-    same("owner outside", fs::metadata(case.bundle.rootfs.join("tmp/mine"))?.uid(), 300_000)
+    same(
+        "owner outside",
+        fs::metadata(case.bundle.rootfs.join("tmp/mine"))?.uid(),
+        300_000,
+    )
 }
 
 fn as_many_ranges_as_the_kernel_takes(case: &Case) -> Outcome {
     mapped(case)?;
     case.edit(|c| {
-        let lines = (0..340).map(|n| json!({"containerID": n, "hostID": MAPPED_ROOT + n, "size": 1}));
+        let lines =
+            (0..340).map(|n| json!({"containerID": n, "hostID": MAPPED_ROOT + n, "size": 1}));
         let lines: serde_json::Value = lines.collect();
         c["linux"]["uidMappings"] = lines.clone();
         c["linux"]["gidMappings"] = lines;
     })?;
     // Neighbours may have been joined to one line, which means the same.
-    same("uid 339 exists", case.run_script("touch /x && chown 339 /x 2>/dev/null; stat -c %u /proc/self")?, "0")
+    same(
+        "uid 339 exists",
+        case.run_script("touch /x && chown 339 /x 2>/dev/null; stat -c %u /proc/self")?,
+        "0",
+    )
 }
 
 fn devices_in_a_user_namespace(case: &Case) -> Outcome {
@@ -69,10 +88,20 @@ fn exec_in_a_user_namespace(case: &Case) -> Outcome {
     mapped(case)?;
     case.run_asleep()?;
     let out = case.exec_script(&[], "id -u; readlink /proc/self/ns/user; touch /by-exec")?;
-    let own = fs::read_link("/proc/self/ns/user")?.to_string_lossy().into_owned();
+    let own = fs::read_link("/proc/self/ns/user")?
+        .to_string_lossy()
+        .into_owned();
     holds("it is not the host's", !out.contains(&own))?;
-    same("owner outside", fs::metadata(case.bundle.rootfs.join("by-exec"))?.uid(), MAPPED_ROOT)?;
-    same("status", case.exec_script(&["-u", "7:8"], "id -u; id -g")?, "7\n8")
+    same(
+        "owner outside",
+        fs::metadata(case.bundle.rootfs.join("by-exec"))?.uid(),
+        MAPPED_ROOT,
+    )?;
+    same(
+        "status",
+        case.exec_script(&["-u", "7:8"], "id -u; id -g")?,
+        "7\n8",
+    )
 }
 
 fn other_user_in_a_user_namespace(case: &Case) -> Outcome {
@@ -103,5 +132,10 @@ fn joined_user_namespace(case: &Case) -> Outcome {
 fn stdio_in_a_user_namespace(case: &Case) -> Outcome {
     // Output files belong to the container's user, the host's null device to nobody but root.
     mapped(case)?;
-    same("written again", case.run_script("echo one; echo two > /dev/stdout; echo three")?.contains("two"), true)
+    same(
+        "written again",
+        case.run_script("echo one; echo two > /dev/stdout; echo three")?
+            .contains("two"),
+        true,
+    )
 }

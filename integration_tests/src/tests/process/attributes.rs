@@ -36,7 +36,9 @@ fn rlimits(case: &Case) -> Outcome {
 }
 
 fn unknown_rlimit_is_refused(case: &Case) -> Outcome {
-    case.edit(|c| c["process"]["rlimits"] = json!([{"type": "RLIMIT_TEST", "soft": 1, "hard": 1}]))?;
+    case.edit(|c| {
+        c["process"]["rlimits"] = json!([{"type": "RLIMIT_TEST", "soft": 1, "hard": 1}]);
+    })?;
     case.run()?.fails(1, &["RLIMIT_TEST"])?;
     case.nothing_left()
 }
@@ -75,25 +77,50 @@ fn signals_are_reset(case: &Case) -> Outcome {
 
 fn affinity_of_the_caller_is_not_inherited(case: &Case) -> Outcome {
     let own = fs::read_to_string("/proc/self/status")?;
-    let all = own.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let all = own
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     let all = all.unwrap_or_default().trim();
     if all == "0" {
         return skip("needs more than one CPU");
     }
-    case.bundle.script("grep ^Cpus_allowed_list /proc/self/status; exec sleep 600")?;
+    case.bundle
+        .script("grep ^Cpus_allowed_list /proc/self/status; exec sleep 600")?;
     let call = case.call(&["run", "-d", &case.id]);
     let answer = call.under("exec taskset -c 0 \"$@\"").answer()?.ok()?;
     crate::harness::eventually("it has printed", || Ok(answer.out().contains('\n')))?;
-    same("of run", answer.out().trim(), format!("Cpus_allowed_list:\t{all}").as_str())?;
-    let line = ["exec", &case.id, "grep", "^Cpus_allowed_list", "/proc/self/status"];
-    let answer = case.call(&line).under("exec taskset -c 0 \"$@\"").answer()?.ok()?;
-    same("of exec", answer.out().trim(), format!("Cpus_allowed_list:\t{all}").as_str())
+    same(
+        "of run",
+        answer.out().trim(),
+        format!("Cpus_allowed_list:\t{all}").as_str(),
+    )?;
+    let line = [
+        "exec",
+        &case.id,
+        "grep",
+        "^Cpus_allowed_list",
+        "/proc/self/status",
+    ];
+    let answer = case
+        .call(&line)
+        .under("exec taskset -c 0 \"$@\"")
+        .answer()?
+        .ok()?;
+    same(
+        "of exec",
+        answer.out().trim(),
+        format!("Cpus_allowed_list:\t{all}").as_str(),
+    )
 }
 
 fn scheduler(case: &Case) -> Outcome {
     case.edit(|c| c["process"]["scheduler"] = json!({"policy": "SCHED_BATCH", "nice": 5}))?;
     // SCHED_BATCH is 3.
-    same("nice and policy", case.run_script("cut -d' ' -f19,41 /proc/$$/stat")?, "5 3")
+    same(
+        "nice and policy",
+        case.run_script("cut -d' ' -f19,41 /proc/$$/stat")?,
+        "5 3",
+    )
 }
 
 fn scheduler_of_an_unknown_policy_is_refused(case: &Case) -> Outcome {

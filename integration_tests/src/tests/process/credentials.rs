@@ -1,4 +1,4 @@
-//! Users, groups, capabilities, no_new_privs.
+//! Users, groups, capabilities, `no_new_privs`.
 
 use serde_json::json;
 
@@ -26,7 +26,8 @@ const NET_ADMIN: u64 = 1 << 12;
 
 fn user_group_and_umask(case: &Case) -> Outcome {
     case.edit(|c| {
-        c["process"]["user"] = json!({"uid": 1000, "gid": 1001, "additionalGids": [5, 1002], "umask": 0o27});
+        c["process"]["user"] =
+            json!({"uid": 1000, "gid": 1001, "additionalGids": [5, 1002], "umask": 0o27});
     })?;
     let seen = case.probe()?;
     same("Uid", seen.status("Uid"), "1000 1000 1000 1000")?;
@@ -38,7 +39,10 @@ fn user_group_and_umask(case: &Case) -> Outcome {
 fn groups_of_the_caller_are_dropped(case: &Case) -> Outcome {
     case.bundle.script("grep ^Groups /proc/$$/status")?;
     let call = case.call(&["run", &case.id]);
-    let answer = call.under("exec setpriv --groups 7,8 -- \"$@\"").answer()?.ok()?;
+    let answer = call
+        .under("exec setpriv --groups 7,8 -- \"$@\"")
+        .answer()?
+        .ok()?;
     same("groups", answer.out().trim(), "Groups:")
 }
 
@@ -107,7 +111,10 @@ fn ambient_without_inheritable_is_no_error(case: &Case) -> Outcome {
     })?;
     let seen = case.probe()?;
     same("CapAmb", seen.bits("CapAmb"), 0)?;
-    has(&case.run()?.ok()?.err(), "can't raise ambient capability CAP_CHOWN: ")
+    has(
+        &case.run()?.ok()?.err(),
+        "can't raise ambient capability CAP_CHOWN: ",
+    )
 }
 
 fn unknown_capability_is_a_warning(case: &Case) -> Outcome {
@@ -118,7 +125,10 @@ fn unknown_capability_is_a_warning(case: &Case) -> Outcome {
     })?;
     same("CapBnd", case.probe()?.bits("CapBnd"), CHOWN)?;
     let err = case.run()?.ok()?.err();
-    holds(format!("a warning that names it: {err}"), err.contains("level=warning") && err.contains("CAP_NOPE"))
+    holds(
+        format!("a warning that names it: {err}"),
+        err.contains("level=warning") && err.contains("CAP_NOPE"),
+    )
 }
 
 fn no_new_privileges(case: &Case) -> Outcome {

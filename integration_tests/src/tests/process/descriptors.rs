@@ -15,20 +15,36 @@ list!["process":
 ];
 
 fn exactly_stdio(case: &Case) -> Outcome {
-    same("descriptors", case.probe()?.fds().into_keys().collect::<Vec<_>>(), vec![0, 1, 2])
+    same(
+        "descriptors",
+        case.probe()?.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2],
+    )
 }
 
 fn descriptors_of_the_caller_do_not_leak(case: &Case) -> Outcome {
     case.bundle.script(Seen::SCRIPT)?;
     let leaking = "exec 3</ 4</etc/passwd 9</sys/fs/cgroup 20</proc; exec \"$@\"";
-    let answer = case.call(&["run", &case.id]).under(leaking).answer()?.ok()?;
+    let answer = case
+        .call(&["run", &case.id])
+        .under(leaking)
+        .answer()?
+        .ok()?;
     let seen = Seen::parse(&answer.out())?;
-    same("of run", seen.fds().into_keys().collect::<Vec<_>>(), vec![0, 1, 2])?;
+    same(
+        "of run",
+        seen.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2],
+    )?;
     case.run_asleep()?;
     let line = ["exec", &case.id, "/bin/sh", "-c", Seen::SCRIPT];
     let answer = case.call(&line).under(leaking).answer()?.ok()?;
     let seen = Seen::parse(&answer.out())?;
-    same("of exec", seen.fds().into_keys().collect::<Vec<_>>(), vec![0, 1, 2])
+    same(
+        "of exec",
+        seen.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2],
+    )
 }
 
 const GIVING: &str = "exec 3</etc/passwd 4</etc/group 5</etc/hosts; exec \"$@\"";
@@ -38,19 +54,37 @@ fn preserved_descriptors(case: &Case) -> Outcome {
     let line = ["run", "--preserve-fds", "2", &case.id];
     let answer = case.call(&line).under(GIVING).answer()?.ok()?;
     let fds = Seen::parse(&answer.out())?.fds();
-    same("numbers", fds.keys().copied().collect::<Vec<_>>(), vec![0, 1, 2, 3, 4])?;
+    same(
+        "numbers",
+        fds.keys().copied().collect::<Vec<_>>(),
+        vec![0, 1, 2, 3, 4],
+    )?;
     has(fds.get(&3).map_or("", String::as_str), "etc/passwd")?;
     has(fds.get(&4).map_or("", String::as_str), "etc/group")?;
     case.run_asleep()?;
-    let line = ["exec", "--preserve-fds=1", &case.id, "/bin/sh", "-c", Seen::SCRIPT];
+    let line = [
+        "exec",
+        "--preserve-fds=1",
+        &case.id,
+        "/bin/sh",
+        "-c",
+        Seen::SCRIPT,
+    ];
     let answer = case.call(&line).under(GIVING).answer()?.ok()?;
     let fds = Seen::parse(&answer.out())?.fds();
-    same("numbers of exec", fds.into_keys().collect::<Vec<_>>(), vec![0, 1, 2, 3])
+    same(
+        "numbers of exec",
+        fds.into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2, 3],
+    )
 }
 
 fn preserved_descriptor_that_is_not_open(case: &Case) -> Outcome {
     // The runtime's own descriptors must never stand in for the missing ones.
-    for line in [vec!["run", "--preserve-fds", "3"], vec!["create", "--preserve-fds", "3"]] {
+    for line in [
+        vec!["run", "--preserve-fds", "3"],
+        vec!["create", "--preserve-fds", "3"],
+    ] {
         let mut line = line;
         line.push(&case.id);
         case.rt(&line)?.fails(1, &["preserved-fd"])?;
@@ -67,7 +101,11 @@ fn listen_fds(case: &Case) -> Outcome {
     let giving = format!("export LISTEN_PID=$$; {GIVING}");
     let answer = call.under(&giving).answer()?.ok()?;
     let seen = Seen::parse(&answer.out())?;
-    same("numbers", seen.fds().into_keys().collect::<Vec<_>>(), vec![0, 1, 2, 3, 4])?;
+    same(
+        "numbers",
+        seen.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2, 3, 4],
+    )?;
     has(seen.part("env"), "LISTEN_FDS=2")?;
     has(seen.part("env"), "LISTEN_PID=1")
 }
@@ -75,9 +113,19 @@ fn listen_fds(case: &Case) -> Outcome {
 fn closed_stdio(case: &Case) -> Outcome {
     case.bundle.script("ls -l /proc/$$/fd > /list; true")?;
     let list = case.bundle.rootfs.join("list");
-    for closed in ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"] {
+    for closed in [
+        "<&-",
+        ">&-",
+        "2>&-",
+        "<&- >&-",
+        "<&- 2>&-",
+        ">&- 2>&-",
+        "<&- >&- 2>&-",
+    ] {
         let call = case.call(&["run", &case.id]);
-        call.under(&format!("exec \"$@\" {closed}")).answer()?.ok()?;
+        call.under(&format!("exec \"$@\" {closed}"))
+            .answer()?
+            .ok()?;
         let text = std::fs::read_to_string(&list)?;
         // A stand-in is /dev/null; the other files are this test's own.
         for target in text.lines().filter_map(|line| line.split(" -> ").nth(1)) {
@@ -101,6 +149,8 @@ fn standard_input_is_read(case: &Case) -> Outcome {
     case.bundle.script("cat")?;
     let file = case.bundle.dir.join("input");
     std::fs::write(&file, "one\ntwo\n")?;
-    let call = case.call(&["run", &case.id]).stdin(std::fs::File::open(file)?);
+    let call = case
+        .call(&["run", &case.id])
+        .stdin(std::fs::File::open(file)?);
     same("stdout", call.answer()?.ok()?.out(), "one\ntwo\n")
 }

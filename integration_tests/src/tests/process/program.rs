@@ -36,13 +36,25 @@ fn put(path: &Path, text: &str, mode: u32) -> Outcome {
 }
 
 fn args_reach_the_program(case: &Case) -> Outcome {
-    let args = ["/bin/sh", "-c", "for a; do echo \"<$a>\"; done", "sh", "a b", "", "ä\n*"];
+    let args = [
+        "/bin/sh",
+        "-c",
+        "for a; do echo \"<$a>\"; done",
+        "sh",
+        "a b",
+        "",
+        "ä\n*",
+    ];
     case.edit(|c| c["process"]["args"] = json!(args))?;
     same("output", case.run()?.ok()?.out(), "<a b>\n<>\n<ä\n*>\n")
 }
 
 fn program_is_found_in_the_containers_path(case: &Case) -> Outcome {
-    put(&case.bundle.rootfs.join("opt/tool"), "#!/bin/sh\necho found\n", 0o755)?;
+    put(
+        &case.bundle.rootfs.join("opt/tool"),
+        "#!/bin/sh\necho found\n",
+        0o755,
+    )?;
     case.edit(|c| {
         c["process"]["args"] = json!(["tool"]);
         c["process"]["env"] = json!(["PATH=/nowhere:/opt"]);
@@ -51,7 +63,11 @@ fn program_is_found_in_the_containers_path(case: &Case) -> Outcome {
 }
 
 fn program_relative_to_cwd(case: &Case) -> Outcome {
-    put(&case.bundle.rootfs.join("opt/tool"), "#!/bin/sh\necho found\n", 0o755)?;
+    put(
+        &case.bundle.rootfs.join("opt/tool"),
+        "#!/bin/sh\necho found\n",
+        0o755,
+    )?;
     case.edit(|c| {
         c["process"]["args"] = json!(["./tool"]);
         c["process"]["cwd"] = json!("/opt");
@@ -67,7 +83,11 @@ fn last_of_two_variables_wins(case: &Case) -> Outcome {
     let out = case.run()?.ok()?.out();
     let mut lines: Vec<&str> = out.lines().collect();
     lines.sort_unstable();
-    same("environment", lines, vec!["A=2", "B=", "HOME=/x", "PATH=/bin"])
+    same(
+        "environment",
+        lines,
+        vec!["A=2", "B=", "HOME=/x", "PATH=/bin"],
+    )
 }
 
 fn environment_is_exactly_the_configured(case: &Case) -> Outcome {
@@ -75,7 +95,11 @@ fn environment_is_exactly_the_configured(case: &Case) -> Outcome {
         c["process"]["args"] = json!(["/bin/env"]);
         c["process"]["env"] = json!(["HOME=/", "MULTI=a\nb"]);
     })?;
-    let answer = case.call(&["run", &case.id]).env("LEAK", "1").answer()?.ok()?;
+    let answer = case
+        .call(&["run", &case.id])
+        .env("LEAK", "1")
+        .answer()?
+        .ok()?;
     same("environment", answer.out(), "HOME=/\nMULTI=a\nb\n")
 }
 
@@ -93,18 +117,29 @@ fn empty_home_is_looked_up(case: &Case) -> Outcome {
         c["process"]["args"] = json!(["/bin/env"]);
     })?;
     let out = case.run()?.ok()?.out();
-    let homes: Vec<&str> = out.lines().filter(|line| line.starts_with("HOME=")).collect();
+    let homes: Vec<&str> = out
+        .lines()
+        .filter(|line| line.starts_with("HOME="))
+        .collect();
     same("HOME", homes, vec!["HOME=/root"])
 }
 
 fn cwd_is_set(case: &Case) -> Outcome {
     case.edit(|c| c["process"]["cwd"] = json!("/home/bob"))?;
-    same("cwd", case.run_script("readlink /proc/self/cwd")?, "/home/bob")
+    same(
+        "cwd",
+        case.run_script("readlink /proc/self/cwd")?,
+        "/home/bob",
+    )
 }
 
 fn missing_cwd_is_made(case: &Case) -> Outcome {
     case.edit(|c| c["process"]["cwd"] = json!("/new/deep"))?;
-    same("cwd", case.run_script("readlink /proc/self/cwd")?, "/new/deep")
+    same(
+        "cwd",
+        case.run_script("readlink /proc/self/cwd")?,
+        "/new/deep",
+    )
 }
 
 fn cwd_that_only_root_may_enter(case: &Case) -> Outcome {
@@ -180,5 +215,9 @@ fn first_process_leads_a_session(case: &Case) -> Outcome {
     // pid, then (after the command and the state) parent, group and session.
     let stat = case.run_script("cat /proc/$$/stat")?;
     let words: Vec<&str> = stat.split(' ').collect();
-    same("pid, parent, group, session", (words.first(), words.get(3), words.get(4), words.get(5)), (Some(&"1"), Some(&"0"), Some(&"1"), Some(&"1")))
+    same(
+        "pid, parent, group, session",
+        (words.first(), words.get(3), words.get(4), words.get(5)),
+        (Some(&"1"), Some(&"0"), Some(&"1"), Some(&"1")),
+    )
 }

@@ -25,7 +25,10 @@ list!["rootfs":
 
 fn read_only_root(case: &Case) -> Outcome {
     case.edit(|c| c["root"]["readonly"] = json!(true))?;
-    has(&case.run_script("touch /x 2>&1; true")?, "Read-only file system")?;
+    has(
+        &case.run_script("touch /x 2>&1; true")?,
+        "Read-only file system",
+    )?;
     holds("/ is ro", case.probe()?.mount("/")?.has("ro"))
 }
 
@@ -49,7 +52,11 @@ fn read_only_root_keeps_flags(case: &Case) -> Outcome {
 
 fn writable_root_is_the_bundles(case: &Case) -> Outcome {
     case.run_script("echo text > /file")?;
-    same("file", fs::read_to_string(case.bundle.rootfs.join("file"))?, "text\n")
+    same(
+        "file",
+        fs::read_to_string(case.bundle.rootfs.join("file"))?,
+        "text\n",
+    )
 }
 
 fn root_path_may_be_absolute(case: &Case) -> Outcome {
@@ -67,14 +74,25 @@ fn root_path_may_be_the_bundle(case: &Case) -> Outcome {
     value["process"]["args"] = json!(["/bin/echo", "ran"]);
     fs::write(&file, value.to_string())?;
     let bundle = case.bundle.rootfs.to_string_lossy().into_owned();
-    same("output", case.rt(&["run", "--bundle", &bundle, &case.id])?.ok()?.out(), "ran\n")
+    same(
+        "output",
+        case.rt(&["run", "--bundle", &bundle, &case.id])?
+            .ok()?
+            .out(),
+        "ran\n",
+    )
 }
 
 fn host_is_out_of_reach(case: &Case) -> Outcome {
     let outside = case.bundle.dir.join("outside");
     fs::write(&outside, "outside\n")?;
-    let out = case.run_script("cat ../../../../outside /../outside 2>/dev/null; ls / | tr '\\n' ' '")?;
-    same("names", out.trim(), "bin dev etc home mnt opt proc root sys tmp")
+    let out =
+        case.run_script("cat ../../../../outside /../outside 2>/dev/null; ls / | tr '\\n' ' '")?;
+    same(
+        "names",
+        out.trim(),
+        "bin dev etc home mnt opt proc root sys tmp",
+    )
 }
 
 fn without_pivot(case: &Case) -> Outcome {
@@ -119,5 +137,9 @@ fn user_namespace_root(case: &Case) -> Outcome {
     let out = case.run_script("stat -c %u /bin/busybox; touch /new; stat -c %u /new")?;
     same("owners inside", out.as_str(), "0\n0")?;
     let made = fs::metadata(case.bundle.rootfs.join("new"))?;
-    same("owner outside", std::os::unix::fs::MetadataExt::uid(&made), MAPPED_ROOT)
+    same(
+        "owner outside",
+        std::os::unix::fs::MetadataExt::uid(&made),
+        MAPPED_ROOT,
+    )
 }

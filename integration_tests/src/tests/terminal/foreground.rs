@@ -7,7 +7,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::tcgetattr;
 use serde_json::json;
 
-use crate::harness::{Call, Case, Outcome, Pty, eventually, has, holds, lacks, read_until, same, type_line};
+use crate::harness::{
+    Call, Case, Outcome, Pty, eventually, has, holds, lacks, read_until, same, type_line,
+};
 use crate::tests::list;
 
 list!["terminal":
@@ -33,7 +35,10 @@ fn with_terminal(case: &Case, script: &str) -> Outcome {
 fn on(call: Call, pty: &Pty) -> Outcome<Call> {
     let slave: PathBuf = nix::unistd::ttyname(&pty.slave)?;
     // A session of its own, whose first opened terminal becomes the controlling one.
-    let script = format!("exec setsid -w bash -c 'exec <{0} >{0}; exec \"$@\"' bash \"$@\"", slave.display());
+    let script = format!(
+        "exec setsid -w bash -c 'exec <{0} >{0}; exec \"$@\"' bash \"$@\"",
+        slave.display()
+    );
     Ok(call.under(&script))
 }
 
@@ -58,8 +63,15 @@ fn output_has_no_carriage_return(case: &Case) -> Outcome {
     // And none at all where stdout is a file.
     let pty = Pty::open(24, 80)?;
     let slave = nix::unistd::ttyname(&pty.slave)?;
-    let script = format!("exec setsid -w bash -c 'exec <{}; exec \"$@\"' bash \"$@\"", slave.display());
-    let answer = case.call(&["run", &case.id]).under(&script).answer()?.ok()?;
+    let script = format!(
+        "exec setsid -w bash -c 'exec <{}; exec \"$@\"' bash \"$@\"",
+        slave.display()
+    );
+    let answer = case
+        .call(&["run", &case.id])
+        .under(&script)
+        .answer()?
+        .ok()?;
     same("output", answer.out(), "one\ntwo\n")
 }
 
@@ -72,7 +84,10 @@ fn caller_sets_the_size(case: &Case) -> Outcome {
 }
 
 fn change_of_size_is_relayed(case: &Case) -> Outcome {
-    with_terminal(case, "trap 'stty size' WINCH; echo ready; while :; do usleep 10000; done")?;
+    with_terminal(
+        case,
+        "trap 'stty size' WINCH; echo ready; while :; do usleep 10000; done",
+    )?;
     let mut pty = Pty::open(24, 80)?;
     let running = on(case.call(&["run", &case.id]), &pty)?.spawn()?;
     read_until(&mut pty.master, "ready")?;
@@ -104,7 +119,10 @@ fn settings_are_given_back(case: &Case) -> Outcome {
 }
 
 fn settings_are_given_back_after_a_signal(case: &Case) -> Outcome {
-    with_terminal(case, "trap 'exit 7' TERM; echo ready; while :; do usleep 10000; done")?;
+    with_terminal(
+        case,
+        "trap 'exit 7' TERM; echo ready; while :; do usleep 10000; done",
+    )?;
     let mut pty = Pty::open(24, 80)?;
     let before = settings(&pty.slave)?;
     let line = ["run", "--pid-file", "pid", &case.id];
@@ -113,7 +131,12 @@ fn settings_are_given_back_after_a_signal(case: &Case) -> Outcome {
     // setsid waits for the runtime, which is its child.
     let children = format!("/proc/{0}/task/{0}/children", running.pid());
     let runtime = std::fs::read_to_string(children)?;
-    let runtime: i32 = runtime.split_whitespace().next().unwrap_or_default().parse().unwrap_or(running.pid().as_raw());
+    let runtime: i32 = runtime
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .unwrap_or(running.pid().as_raw());
     kill(nix::unistd::Pid::from_raw(runtime), Signal::SIGTERM)?;
     running.answer()?.ended(7)?;
     same("settings", settings(&pty.slave)?, before)
@@ -122,14 +145,23 @@ fn settings_are_given_back_after_a_signal(case: &Case) -> Outcome {
 fn exit_code_through_a_terminal(case: &Case) -> Outcome {
     with_terminal(case, "exit 42")?;
     let pty = Pty::open(24, 80)?;
-    on(case.call(&["run", &case.id]), &pty)?.answer()?.ended(42)?;
+    on(case.call(&["run", &case.id]), &pty)?
+        .answer()?
+        .ended(42)?;
     case.nothing_left()
 }
 
 fn exec_with_a_terminal(case: &Case) -> Outcome {
     case.run_asleep()?;
     let mut pty = Pty::open(30, 90)?;
-    let line = ["exec", "-t", &case.id, "/bin/sh", "-c", "tty; stty size; exit 9"];
+    let line = [
+        "exec",
+        "-t",
+        &case.id,
+        "/bin/sh",
+        "-c",
+        "tty; stty size; exit 9",
+    ];
     let running = on(case.call(&line), &pty)?.spawn()?;
     let text = read_until(&mut pty.master, "30 90")?;
     has(&text, "/dev/pts/0")?;
@@ -141,7 +173,10 @@ fn standard_input_that_is_null(case: &Case) -> Outcome {
     let mut pty = Pty::open(24, 80)?;
     let slave = nix::unistd::ttyname(&pty.slave)?;
     // The controlling terminal is opened once, then stdin is /dev/null.
-    let script = format!("exec setsid -w bash -c 'exec 3<{0} >{0}; exec 3<&- </dev/null \"$@\"' bash \"$@\"", slave.display());
+    let script = format!(
+        "exec setsid -w bash -c 'exec 3<{0} >{0}; exec 3<&- </dev/null \"$@\"' bash \"$@\"",
+        slave.display()
+    );
     let running = case.call(&["run", &case.id]).under(&script).spawn()?;
     let text = read_until(&mut pty.master, "done")?;
     has(&text, "/dev/pts/0")?;
@@ -152,7 +187,10 @@ fn all_output_arrives(case: &Case) -> Outcome {
     case.run_asleep()?;
     let pty = Pty::open(24, 80)?;
     let slave = nix::unistd::ttyname(&pty.slave)?;
-    let script = format!("exec setsid -w bash -c 'exec <{}; exec \"$@\"' bash \"$@\"", slave.display());
+    let script = format!(
+        "exec setsid -w bash -c 'exec <{}; exec \"$@\"' bash \"$@\"",
+        slave.display()
+    );
     for _ in 0..5 {
         let line = ["exec", "-t", &case.id, "seq", "1", "20000"];
         let out = case.call(&line).under(&script).answer()?.ok()?.out();
@@ -164,7 +202,12 @@ fn all_output_arrives(case: &Case) -> Outcome {
 fn without_a_terminal_signals_are_forwarded(case: &Case) -> Outcome {
     case.bundle.script("for s in TERM HUP USR1; do trap \"echo $s\" $s; done; trap 'exit 5' USR2; echo ready; while :; do usleep 10000; done")?;
     let running = case.call(&["run", &case.id]).spawn()?;
-    for (signal, word) in [(None, "ready"), (Some(Signal::SIGTERM), "TERM"), (Some(Signal::SIGHUP), "HUP"), (Some(Signal::SIGUSR1), "USR1")] {
+    for (signal, word) in [
+        (None, "ready"),
+        (Some(Signal::SIGTERM), "TERM"),
+        (Some(Signal::SIGHUP), "HUP"),
+        (Some(Signal::SIGUSR1), "USR1"),
+    ] {
         if let Some(signal) = signal {
             kill(running.pid(), signal)?;
         }
