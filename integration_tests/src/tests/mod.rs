@@ -3,6 +3,7 @@
 mod attacks;
 mod cgroup;
 mod devices;
+mod docker;
 mod exec;
 mod faults;
 mod fixtures;
@@ -54,6 +55,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         fixtures::tests(),
         faults::tests(),
         attacks::tests(),
+        docker::tests(),
     ];
     all.into_iter().flatten().map(trial).collect()
 }
