@@ -202,22 +202,21 @@ impl Answer {
         )))
     }
 
-    /// It must have failed with `code` and exactly one line of error, with these
-    /// words in it, each as it stands.
+    /// It must have failed with `code` and exactly one line of error, which may
+    /// have one line of advice after it, with these words in it, each as it stands.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, words: &[&str]) -> Outcome {
         let err = self.err();
         let context = |what: &str| format!("{what}: {}\nstderr: {err}", self.words);
         same(&context("exit code"), self.code, code)?;
-        let lines: Vec<&str> = err
+        let level = |line: &&str, level: &str| line.contains(&format!("level={level}"));
+        let errors = err
             .lines()
-            .filter(|line| {
-                !["warning", "info", "debug"]
-                    .iter()
-                    .any(|l| line.contains(&format!("level={l}")))
-            })
-            .collect();
-        same(&context("lines of error"), lines.len(), 1)?;
+            .filter(|line| level(line, "error") || level(line, "fatal"));
+        let others = err.lines().filter(|line| !line.contains("level="));
+        let (errors, others) = (errors.count(), others.count());
+        same(&context("lines of error"), errors, 1)?;
+        holds(context("one line of advice at most"), others <= 1)?;
         for word in words {
             holds(
                 context(&format!("{word:?} in the error")),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::bundle::Bundle;
 use super::call::{Answer, Call};
 use super::clean;
-use super::fault::{Fault, Outcome, eventually, same};
+use super::fault::{Fault, Outcome, eventually, same, skip};
 use super::host::Host;
 use super::probe::Seen;
 
@@ -212,6 +212,18 @@ impl Case {
     #[track_caller]
     pub(crate) fn becomes(&self, word: &str) -> Outcome {
         eventually(word, || Ok(self.state()?["status"] == word))
+    }
+
+    /// Ends the test as skipped when the binary has not got this command yet.
+    pub(crate) fn needs_command(&self, command: &str) -> Outcome {
+        if self
+            .rt(&[command, "x"])?
+            .err()
+            .contains("is not supported yet")
+        {
+            return skip(format!("the binary has no `{command}` yet"));
+        }
+        Ok(())
     }
 
     /// `delete --force`.

@@ -2,7 +2,8 @@
 
 mod limits;
 mod membership;
+mod update;
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [membership::tests(), limits::tests()].concat()
+    [membership::tests(), limits::tests(), update::tests()].concat()
 }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::harness::{
-    Call, Case, Docker, Outcome, Pty, has, holds, lacks, read_until, same, skip, type_line,
+    Call, Case, Docker, Hierarchies, Outcome, Pty, has, holds, lacks, read_until, same, skip,
+    type_line,
 };
 use crate::tests::list;
 
@@ -14,6 +15,7 @@ list!["docker":
     stop_start_and_remove,
     pause_and_unpause,
     limits,
+    update,
     files,
     identity,
     privileged,
@@ -179,10 +181,7 @@ fn pause_and_unpause(case: &Case) -> Outcome {
 
 fn limits(case: &Case) -> Outcome {
     Docker::with(case, |docker| {
-        let v1 = crate::harness::Hierarchies::read()?
-            .controller("memory")
-            .is_some();
-        let files = if v1 {
+        let files = if v1_memory()? {
             "cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us"
         } else {
             "cat memory.max pids.max; cut -d' ' -f1 cpu.max"
@@ -193,7 +192,17 @@ fn limits(case: &Case) -> Outcome {
             "limits",
             docker.run(&options, &script)?.as_str(),
             "67108864\n50\n50000",
-        )?;
+        )
+    })
+}
+
+fn v1_memory() -> Outcome<bool> {
+    Ok(Hierarchies::read()?.controller("memory").is_some())
+}
+
+fn update(case: &Case) -> Outcome {
+    case.needs_command("update")?;
+    Docker::with(case, |docker| {
         docker
             .docker(&[
                 "run",
@@ -209,15 +218,15 @@ fn limits(case: &Case) -> Outcome {
         docker
             .docker(&["update", "--memory=128m", "--memory-swap=256m", "first"])?
             .ok()?;
-        let one = if v1 {
+        let file = if v1_memory()? {
             "/sys/fs/cgroup/memory/memory.limit_in_bytes"
         } else {
             "/sys/fs/cgroup/memory.max"
         };
         same(
-            "after the update",
+            "limit",
             docker
-                .docker(&["exec", "first", "cat", one])?
+                .docker(&["exec", "first", "cat", file])?
                 .ok()?
                 .as_str(),
             "134217728",
