@@ -10,11 +10,26 @@
 //!
 //! Kernel calls go through `sys`, the only module with unsafe code.
 
+pub mod cgroups;
 pub mod container;
+pub mod devices;
+pub mod ebpf;
 pub mod error;
+pub(crate) mod hooks;
+pub mod idmap;
 pub mod lifecycle;
+pub mod mounts;
+pub mod namespaces;
+pub(crate) mod path;
+pub mod plan;
+pub mod process;
+pub(crate) mod rootfs;
+pub mod seccomp;
+pub mod security;
 pub mod spec;
+pub(crate) mod state;
 pub(crate) mod sys;
+pub(crate) mod terminal;
 
 pub use error::{Error, ErrorKind};
 

@@ -55,6 +55,16 @@ impl StepError {
         }
     }
 
+    /// A failure that is said in its own words.
+    pub fn said(text: impl Into<String>) -> Self {
+        Self {
+            action: Cow::Borrowed(""),
+            object: String::new(),
+            errno: 0,
+            detail: text.into(),
+        }
+    }
+
     /// The same with more to say after the kernel's reason.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
@@ -91,7 +101,9 @@ pub fn reason(errno: Errno) -> String {
 
 impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: ", self.action, self.object)?;
+        if !self.action.is_empty() {
+            write!(f, "cannot {} {}: ", self.action, self.object)?;
+        }
         match (self.errno(), self.detail.is_empty()) {
             (Some(errno), true) => f.write_str(&reason(errno)),
             (Some(errno), false) => write!(f, "{} ({})", reason(errno), self.detail),

@@ -1,3 +1,15 @@
 //! What a configuration says, without judgement.
 
+mod mend;
+mod reader;
+
+pub use reader::{Document, read_process, read_spec};
+mod default;
+mod features;
+
+pub use default::{DefaultConfig, default_config};
+pub use features::features;
 pub use oci_spec::runtime as oci;
+
+/// The newest version of the runtime-spec that this library implements.
+pub const VERSION: &str = "1.3.0";

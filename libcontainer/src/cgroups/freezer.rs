@@ -1,0 +1,128 @@
+//! Freezing the container's processes.
+
+use std::time::{Duration, Instant};
+
+use super::parse::{keyed, word};
+use super::record::{Cgroup, RecordedHierarchy};
+use crate::error::StepError;
+use crate::sys::{Errno, small_file};
+
+/// Which hierarchy freezes.
+enum Freezer<'a> {
+    V1(&'a RecordedHierarchy),
+    V2(&'a RecordedHierarchy),
+}
+
+impl Cgroup {
+    /// v1's freezer where it is mounted, else v2's, which is there on hybrid
+    /// hosts too.
+    fn freezer(&self) -> Option<Freezer<'_>> {
+        self.v1("freezer")
+            .map(Freezer::V1)
+            .or_else(|| self.v2().map(Freezer::V2))
+    }
+
+    fn freezer_wanted(&self) -> Result<Freezer<'_>, StepError> {
+        self.freezer().ok_or_else(|| {
+            let reason = "cannot toggle freezer: cgroups not configured for container";
+            StepError::refused("freeze", "the container", reason)
+        })
+    }
+
+    /// Stops every process of the cgroup. On failure they go on.
+    pub fn freeze(&self, deadline: Instant) -> Result<(), StepError> {
+        let (folder, result) = match self.freezer_wanted()? {
+            Freezer::V1(tree) => (tree.folder(), freeze_v1(tree, deadline)),
+            Freezer::V2(tree) => (tree.folder(), freeze_v2(tree, deadline)),
+        };
+        result.map_err(|errno| {
+            if let Err(error) = self.thaw() {
+                log::warn!("{error}");
+            }
+            StepError::new("freeze", folder, errno)
+        })
+    }
+
+    /// Lets the processes go on.
+    pub fn thaw(&self) -> Result<(), StepError> {
+        let (file, value) = match self.freezer_wanted()? {
+            Freezer::V1(tree) => (tree.file("freezer.state"), "THAWED"),
+            Freezer::V2(tree) => (tree.file("cgroup.freeze"), "0"),
+        };
+        small_file::write(&file, value).map_err(|errno| StepError::new("thaw", file, errno))
+    }
+
+    /// Whether this cgroup, not merely an ancestor, is frozen. Without a freezer,
+    /// or without the cgroup, nothing is.
+    pub fn is_frozen(&self) -> Result<bool, StepError> {
+        let (file, frozen) = match self.freezer() {
+            None => return Ok(false),
+            Some(Freezer::V1(tree)) => (tree.file("freezer.state"), is_frozen_v1(tree)),
+            Some(Freezer::V2(tree)) => {
+                let file = tree.file("cgroup.freeze");
+                let frozen = small_file::read(&file).map(|text| word(&text) == "1");
+                (file, frozen)
+            }
+        };
+        match frozen {
+            Err(Errno::ENOENT | Errno::ENODEV) => Ok(false),
+            result => result.map_err(|errno| StepError::new("read", file, errno)),
+        }
+    }
+}
+
+fn is_frozen_v1(tree: &RecordedHierarchy) -> Result<bool, Errno> {
+    match word(&small_file::read(&tree.file("freezer.state"))?) {
+        "THAWED" => Ok(false),
+        // FROZEN, or FREEZING on the way there: by itself, or by an ancestor?
+        _ => match small_file::read(&tree.file("freezer.self_freezing")) {
+            Ok(text) => Ok(word(&text) == "1"),
+            Err(Errno::ENOENT) => Ok(true),
+            Err(errno) => Err(errno),
+        },
+    }
+}
+
+/// New processes keep a v1 freezer in FREEZING; writing again catches them, and
+/// a short thaw now and then lets those finish that hold up the others.
+fn freeze_v1(tree: &RecordedHierarchy, deadline: Instant) -> Result<(), Errno> {
+    const ROUNDS_A_PULSE: u32 = 50;
+    let file = tree.file("freezer.state");
+    let mut round = 0_u32;
+    loop {
+        small_file::write(&file, "FROZEN")?;
+        if word(&small_file::read(&file)?) == "FROZEN" {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Errno::ETIMEDOUT);
+        }
+        round = round.wrapping_add(1);
+        if round.is_multiple_of(ROUNDS_A_PULSE) {
+            small_file::write(&file, "THAWED")?;
+            std::thread::sleep(Duration::from_millis(10));
+        } else if round > 5 {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+fn freeze_v2(tree: &RecordedHierarchy, deadline: Instant) -> Result<(), Errno> {
+    let events = tree.file("cgroup.events");
+    small_file::write(&tree.file("cgroup.freeze"), "1")?;
+    loop {
+        let file = small_file::open_to_read(&events)?;
+        let text = small_file::read_rest(&file)?;
+        if keyed(&text, "frozen") == Some(1) {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Errno::ETIMEDOUT);
+        }
+        let left = u16::try_from(left.as_millis())
+            .unwrap_or(u16::MAX)
+            .clamp(1, 1000);
+        small_file::wait_for_change(&file, left)?;
+    }
+}

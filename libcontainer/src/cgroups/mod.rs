@@ -1,0 +1,35 @@
+//! The container's cgroup, made and ruled through the cgroup file systems.
+//!
+//! [`Layout`] holds what this host has, [`plan`](plan()) turns it and
+//! `linux.resources` into a [`CgroupPlan`] in which every path and every write
+//! is settled, and [`Cgroup`] carries that out. What has to be found again later
+//! (freeze, kill, list, remove) stands in a [`CgroupRecord`].
+//!
+//! All paths below a mount point are free of `..` and are opened without
+//! following links. A cgroup file system has no links of its own, so that a
+//! path and a descriptor lead to the same place, and a path costs fewer calls.
+
+mod common;
+mod create;
+mod freezer;
+mod fs;
+mod join;
+mod kill;
+mod layout;
+mod limits;
+mod parse;
+mod path;
+mod plan;
+mod program;
+mod record;
+mod remove;
+mod v1;
+mod v2;
+mod write;
+
+pub use layout::{DeviceEnforcement, Hierarchy, Layout};
+pub use plan::{
+    CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Enable, HierarchyPlan, plan,
+};
+pub use record::{Cgroup, CgroupRecord, ControllerMount, RecordedHierarchy};
+pub use write::{IfMissing, Write};

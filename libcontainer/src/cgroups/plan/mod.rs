@@ -1,0 +1,193 @@
+//! What is to be made and written, settled before anything is.
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{Hierarchy, Layout};
+use super::limits::Limits;
+use super::path::CgroupPath;
+use super::write::Write;
+use crate::ebpf::Program;
+use crate::error::Findings;
+use crate::spec::oci::LinuxResources;
+
+/// What planning goes by.
+#[derive(Debug)]
+pub struct CgroupRequest<'a> {
+    /// The container's id: the cgroup's name where the configuration has none.
+    pub id: &'a str,
+    /// `linux.cgroupsPath`.
+    pub path: Option<&'a str>,
+    /// `linux.resources`.
+    pub resources: Option<&'a LinuxResources>,
+    /// `linux.resources.devices` as this host enforces it.
+    pub devices: DeviceControl,
+    /// Whether we have no power over the host's cgroups.
+    pub rootless: bool,
+}
+
+/// Device rules in the form that [`Layout::device_enforcement`] names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceControl {
+    /// Leave devices alone.
+    Untouched,
+    /// File and value of each write, for v1.
+    Files(Vec<(&'static str, String)>),
+    /// A program, for v2.
+    Program(DeviceProgram),
+}
+
+/// A device program for a v2 cgroup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceProgram {
+    /// The program.
+    pub program: Program,
+    /// Whether it refuses anything, so that it cannot be done without.
+    pub required: bool,
+}
+
+/// The container's cgroup in every hierarchy; none when it has no cgroup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupPlan {
+    /// One for each hierarchy, in the order in which they are made.
+    pub hierarchies: Vec<HierarchyPlan>,
+    /// Whether a hierarchy that may not be written is gone without: rootless,
+    /// no path asked for.
+    pub optional: bool,
+    /// The limits asked for, `pids` or `memory`: with one of them [`optional`]
+    /// ends where its hierarchy may not be written.
+    ///
+    /// [`optional`]: Self::optional
+    pub limits: Vec<String>,
+}
+
+/// The container's cgroup in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HierarchyPlan {
+    /// The v1 controllers; none for v2.
+    pub controllers: Vec<String>,
+    /// The mount point.
+    pub mount: String,
+    /// The cgroup, from the mount point, `/a/b`.
+    pub path: String,
+    /// The v2 controllers to be enabled on the way there.
+    pub enable: Enable,
+    /// The values, in the order in which they are written.
+    pub writes: Vec<Write>,
+    /// The device program, on v2.
+    pub program: Option<DeviceProgram>,
+    /// `memory.limit` and `memory.swap` when they must not be below what is in
+    /// use (`memory.checkBeforeUpdate`), on v2.
+    pub check_memory: Option<(i64, i64)>,
+}
+
+/// Controllers to be enabled for a v2 cgroup by its ancestors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Enable {
+    /// All that there are.
+    All,
+    /// These.
+    Only(Vec<String>),
+}
+
+impl CgroupPlan {
+    /// No cgroup: the container stays in its creator's.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self::default()
+    }
+}
+
+impl HierarchyPlan {
+    /// The cgroup's path in the file system.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{}{}", self.mount, self.path)
+    }
+}
+
+/// Plans the container's cgroup. The plan holds only when `findings` has no
+/// errors after it.
+#[must_use]
+pub fn plan(layout: &Layout, request: &CgroupRequest<'_>, findings: &mut Findings) -> CgroupPlan {
+    let mut plan = CgroupPlan {
+        hierarchies: Vec::with_capacity(layout.hierarchies.len()),
+        optional: request.rootless && request.path.is_none_or(str::is_empty),
+        limits: Vec::new(),
+    };
+    if layout.hierarchies.is_empty() {
+        findings.error("", "no cgroup file system is mounted");
+    }
+    if let Some(path) = CgroupPath::read(request.path, request.id, findings) {
+        for hierarchy in &layout.hierarchies {
+            place(hierarchy, &path, layout.is_unified(), &mut plan, findings);
+        }
+    }
+    let mut limits = Limits {
+        plan: &mut plan,
+        findings,
+        unified: layout.is_unified(),
+    };
+    if let Some(resources) = request.resources {
+        limits.add_all(resources);
+    }
+    devices(&mut plan, &request.devices);
+    plan
+}
+
+fn place(
+    hierarchy: &Hierarchy,
+    path: &CgroupPath,
+    alone: bool,
+    plan: &mut CgroupPlan,
+    findings: &mut Findings,
+) {
+    let Some(path) = path.within(hierarchy.own.as_deref(), alone) else {
+        findings.error(
+            "linux.cgroupsPath",
+            format!("our own cgroup is not below {}", hierarchy.mount),
+        );
+        return;
+    };
+    plan.hierarchies.push(HierarchyPlan {
+        controllers: hierarchy.controllers.clone(),
+        mount: hierarchy.mount.clone(),
+        path,
+        enable: if alone {
+            Enable::All
+        } else {
+            Enable::Only(Vec::new())
+        },
+        writes: Vec::new(),
+        program: None,
+        check_memory: None,
+    });
+}
+
+/// Gives the device rules to the hierarchy that enforces them.
+fn devices(plan: &mut CgroupPlan, control: &DeviceControl) {
+    match control {
+        DeviceControl::Untouched => {}
+        DeviceControl::Files(files) => {
+            let tree = plan
+                .hierarchies
+                .iter_mut()
+                .find(|tree| tree.controllers.iter().any(|name| name == "devices"));
+            if let Some(tree) = tree {
+                let writes = files.iter().map(|(file, value)| Write::new(*file, value));
+                tree.writes.extend(writes);
+            }
+        }
+        DeviceControl::Program(program) => {
+            let tree = plan
+                .hierarchies
+                .iter_mut()
+                .find(|tree| tree.controllers.is_empty());
+            if let Some(tree) = tree {
+                tree.program = Some(program.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

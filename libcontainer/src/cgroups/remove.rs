@@ -1,0 +1,81 @@
+//! Removing the cgroup with all that the container made below it.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use super::record::{Cgroup, RecordedHierarchy};
+use crate::error::StepError;
+use crate::sys::{Errno, small_file};
+
+/// How deep sub-cgroups are followed; the kernel's paths end before.
+const DEEPEST: usize = 512;
+
+impl Cgroup {
+    /// Removes the cgroup in every hierarchy; what is gone already is fine.
+    /// Ancestors stay: by now an engine may have set limits there.
+    ///
+    /// The processes must have been killed; until the deadline the kernel has
+    /// time to be done with them.
+    pub fn remove(&self, deadline: Instant) -> Result<(), StepError> {
+        let mut first_error = Ok(());
+        for tree in &self.record.hierarchies {
+            let result = remove(tree, deadline);
+            if first_error.is_ok() {
+                first_error = result;
+            } else if let Err(error) = result {
+                log::warn!("{error}");
+            }
+        }
+        first_error
+    }
+}
+
+fn remove(tree: &RecordedHierarchy, deadline: Instant) -> Result<(), StepError> {
+    let folder = tree.folder();
+    let mut pause = Duration::from_micros(100);
+    loop {
+        // Most often there is nothing below.
+        match small_file::remove_folder(&folder) {
+            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+            Err(Errno::EBUSY) => {}
+            Err(errno) => return Err(StepError::new("remove cgroup", folder, errno)),
+        }
+        if let Ok(fd) = small_file::open_folder(&folder) {
+            remove_below(&fd, DEEPEST);
+        }
+        match small_file::remove_folder(&folder) {
+            Err(Errno::EBUSY) if Instant::now() < deadline => {}
+            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+            Err(errno) => {
+                let error = StepError::new("remove cgroup", folder.clone(), errno);
+                let left = super::kill::processes_below(&folder).unwrap_or_default();
+                return Err(match left.first() {
+                    Some(pid) => error.with_detail(format!(
+                        "process {pid} does not end ({} in all)",
+                        left.len()
+                    )),
+                    None => error,
+                });
+            }
+        }
+        std::thread::sleep(pause);
+        pause = pause.saturating_mul(2).min(Duration::from_millis(20));
+    }
+}
+
+/// Removes sub-cgroups, deepest first; what stays shows when the cgroup itself
+/// is removed.
+fn remove_below(folder: &OwnedFd, depth: usize) {
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
+    for name in small_file::folders(folder).unwrap_or_default() {
+        if let Ok(sub) = small_file::open_folder_at(folder, &name) {
+            remove_below(&sub, depth);
+        }
+        if let Err(errno) = small_file::remove_folder_at(folder, &name) {
+            let name = name.to_string_lossy().into_owned();
+            log::debug!("{}", StepError::new("remove sub-cgroup", name, errno));
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Running hooks: programs that are told of the container on their standard
+//! input, and given a time.
+
+mod run;
+mod state;
+
+pub(crate) use run::{Context, run_all};
+pub(crate) use state::document;

@@ -1,0 +1,165 @@
+//! The mappings as the kernel takes them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Findings;
+use crate::spec::oci::LinuxIdMapping;
+
+/// As many lines as a map may have (user_namespaces(7)).
+const MAX_LINES: usize = 340;
+
+/// One line of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdMap {
+    /// The first id inside.
+    pub inside: u32,
+    /// The first id outside.
+    pub outside: u32,
+    /// How many ids.
+    pub size: u32,
+}
+
+/// The maps of a user namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdMaps {
+    /// User ids.
+    pub users: Vec<IdMap>,
+    /// Group ids.
+    pub groups: Vec<IdMap>,
+}
+
+impl IdMaps {
+    /// The id outside that stands for a user id inside.
+    #[must_use]
+    pub fn outside_user(&self, inside: u32) -> Option<u32> {
+        outside(&self.users, inside)
+    }
+
+    /// The id outside that stands for a group id inside.
+    #[must_use]
+    pub fn outside_group(&self, inside: u32) -> Option<u32> {
+        outside(&self.groups, inside)
+    }
+
+    /// Whether nothing is mapped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty()
+    }
+}
+
+fn outside(map: &[IdMap], inside: u32) -> Option<u32> {
+    map.iter().find_map(|line| {
+        let offset = inside.checked_sub(line.inside)?;
+        if offset < line.size {
+            line.outside.checked_add(offset)
+        } else {
+            None
+        }
+    })
+}
+
+/// The text of a map file.
+pub(super) fn text(map: &[IdMap]) -> String {
+    use std::fmt::Write;
+    map.iter().fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "{} {} {}", line.inside, line.outside, line.size);
+        text
+    })
+}
+
+/// Judges the mappings of a new user namespace.
+pub fn plan(
+    users: Option<&[LinuxIdMapping]>,
+    groups: Option<&[LinuxIdMapping]>,
+    findings: &mut Findings,
+) -> IdMaps {
+    IdMaps {
+        users: lines("linux.uidMappings", "uid", users, findings),
+        groups: lines("linux.gidMappings", "gid", groups, findings),
+    }
+}
+
+fn lines(
+    field: &str,
+    word: &str,
+    mappings: Option<&[LinuxIdMapping]>,
+    findings: &mut Findings,
+) -> Vec<IdMap> {
+    let mappings = mappings.unwrap_or_default();
+    if mappings.is_empty() {
+        findings.error(
+            field,
+            format!("user namespaces enabled, but no {word} mappings found"),
+        );
+    }
+    if mappings.len() > MAX_LINES {
+        findings.error(
+            field,
+            format!(
+                "{} mappings are more than the kernel's limit of {MAX_LINES}",
+                mappings.len()
+            ),
+        );
+    }
+    for (index, mapping) in mappings.iter().enumerate() {
+        if mapping.size() == 0 {
+            findings.error(format!("{field}[{index}].size"), "a mapping of size 0");
+        }
+    }
+    mappings
+        .iter()
+        .map(|mapping| IdMap {
+            inside: mapping.container_id(),
+            outside: mapping.host_id(),
+            size: mapping.size(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::{IdMap, IdMaps, plan, text};
+    use crate::error::Findings;
+
+    fn map(inside: u32, outside: u32, size: u32) -> IdMap {
+        IdMap {
+            inside,
+            outside,
+            size,
+        }
+    }
+
+    #[test]
+    fn ids_are_found_in_their_line() {
+        let maps = IdMaps {
+            users: vec![map(0, 1000, 1), map(1, 100_000, 10)],
+            groups: vec![],
+        };
+        assert_eq!(maps.outside_user(0), Some(1000));
+        assert_eq!(maps.outside_user(10), Some(100_009));
+        assert_eq!(maps.outside_user(11), None);
+        assert_eq!(maps.outside_group(0), None);
+        assert_eq!(text(&maps.users), "0 1000 1\n1 100000 10\n");
+    }
+
+    #[test]
+    fn too_many_lines_are_named() {
+        let one = serde_json::from_str(r#"{"containerID":0,"hostID":0,"size":1}"#).unwrap();
+        let many = vec![one; 341];
+        let mut findings = Findings::new();
+        plan(Some(&many), Some(&many[..340]), &mut findings);
+        assert_eq!(
+            findings.to_string(),
+            "linux.uidMappings: 341 mappings are more than the kernel's limit of 340"
+        );
+    }
+
+    #[test]
+    fn none_are_refused() {
+        let mut findings = Findings::new();
+        plan(None, None, &mut findings);
+        assert!(findings.to_string().contains("no uid mappings found"));
+    }
+}

@@ -1,0 +1,32 @@
+//! Writing the maps of a process that waits in its new user namespace.
+
+use std::fs;
+
+use super::IdMaps;
+use super::plan::text;
+use crate::error::StepError;
+use crate::sys::Errno;
+
+/// Writes `uid_map` and `gid_map` of `/proc/<pid>`. A caller who may not map
+/// groups at will has to give up setgroups(2) inside first
+/// (user_namespaces(7)).
+pub(crate) fn write(
+    pid: libc::pid_t,
+    maps: &IdMaps,
+    deny_setgroups: bool,
+) -> Result<(), StepError> {
+    if deny_setgroups {
+        put(pid, "setgroups", "deny")?;
+    }
+    put(pid, "gid_map", &text(&maps.groups))?;
+    put(pid, "uid_map", &text(&maps.users))
+}
+
+fn put(pid: libc::pid_t, file: &str, text: &str) -> Result<(), StepError> {
+    let path = format!("/proc/{pid}/{file}");
+    // One write(2): the kernel takes a map whole or not at all.
+    fs::write(&path, text).map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        StepError::new("write", path, errno).with_detail(text.trim_end().replace('\n', ", "))
+    })
+}

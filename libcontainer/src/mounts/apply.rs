@@ -1,0 +1,153 @@
+//! Making one mount of the plan.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+
+use super::op::{MountKind, MountOp};
+use super::plan::may_cover;
+use super::{bind, cgroupfs, filesystem};
+use crate::error::StepError;
+use crate::path::RootFd;
+use crate::sys::Errno;
+use crate::sys::mount::{MountAttr, attr, mount_setattr};
+
+/// Opens the source of a bind that the container's own ids cannot reach: a
+/// detached copy made by the runtime.
+pub(crate) type SourceOpener<'a> = dyn FnMut(&Path, bool) -> Result<OwnedFd, StepError> + 'a;
+
+/// Where the mounts go.
+pub(crate) struct Context<'a> {
+    /// The container's root.
+    pub(crate) root: &'a RootFd,
+    /// Whether the container has a user namespace of its own.
+    pub(crate) user_namespace: bool,
+    /// Who opens what we cannot.
+    pub(crate) open_source: &'a mut SourceOpener<'a>,
+}
+
+/// Makes the mount, and gives its root.
+pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<OwnedFd, StepError> {
+    let mount = match &op.kind {
+        MountKind::Filesystem { .. } => filesystem::apply(op, context),
+        MountKind::Bind { source, recursive } => bind::apply(op, source, *recursive, context),
+        MountKind::Cgroup(view) => cgroupfs::apply(op, view, context),
+        MountKind::Remount => remount(op, context.root),
+    }?;
+    finish(op, mount.as_fd())?;
+    Ok(mount)
+}
+
+/// What comes after the mount is in its place: attributes of all below it, and
+/// propagation, which a mount may take over from the place it is moved to.
+fn finish(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
+    if !op.recursive.is_empty() {
+        let attributes = MountAttr {
+            set: op.recursive.set,
+            clear: op.recursive.clear,
+            ..MountAttr::default()
+        };
+        mount_setattr(mount, true, &attributes)
+            .map_err(|errno| error("set the recursive attributes of", op, errno))?;
+    }
+    for change in &op.propagation {
+        set_propagation(mount, change.flag, change.recursive)
+            .map_err(|errno| error("set the propagation of", op, errno))?;
+    }
+    Ok(())
+}
+
+/// Changes the propagation of a mount, through mount(2) where mount_setattr(2)
+/// is missing.
+pub(crate) fn set_propagation(
+    mount: BorrowedFd<'_>,
+    flag: u64,
+    recursive: bool,
+) -> Result<(), Errno> {
+    let attributes = MountAttr {
+        propagation: flag,
+        ..MountAttr::default()
+    };
+    match mount_setattr(mount, recursive, &attributes) {
+        Err(Errno::ENOSYS) => {
+            let recursive = if recursive { libc::MS_REC } else { 0 };
+            let flag = libc::c_ulong::try_from(flag).map_err(|_| Errno::EINVAL)?;
+            crate::sys::mount::mount(None, &by_number(mount), None, flag | recursive, None)
+        }
+        done => done,
+    }
+}
+
+/// Read-only at last.
+pub(crate) fn close(op: &MountOp, root: &RootFd) -> Result<(), StepError> {
+    let mount = root
+        .resolve(&op.destination)
+        .map_err(|errno| error("find", op, errno))?;
+    let attributes = MountAttr {
+        set: attr::RDONLY,
+        ..MountAttr::default()
+    };
+    bind::set_attributes(mount.as_fd(), &attributes)
+        .map_err(|errno| error("make read-only", op, errno))
+}
+
+/// Changes the mount that is there already.
+fn remount(op: &MountOp, root: &RootFd) -> Result<OwnedFd, StepError> {
+    let mount = root
+        .resolve(&op.destination)
+        .map_err(|errno| error("find", op, errno))?;
+    let attributes = MountAttr {
+        set: op.attributes.set,
+        clear: op.attributes.clear,
+        ..MountAttr::default()
+    };
+    bind::set_attributes(mount.as_fd(), &attributes)
+        .map_err(|errno| error("remount", op, errno))?;
+    Ok(mount)
+}
+
+/// Refuses to cover what lies in a procfs, whatever way the destination led
+/// there.
+pub(super) fn check_cover(op: &MountOp, target: BorrowedFd<'_>) -> Result<(), StepError> {
+    let on_proc = fstatfs(target)
+        .map_err(|errno| error("look at", op, errno))?
+        .filesystem_type()
+        == PROC_SUPER_MAGIC;
+    if on_proc && op.destination != Path::new("/proc") && !may_cover(&op.destination) {
+        return Err(StepError::refused(
+            "mount",
+            describe(op),
+            "it leads into a procfs, which must not be covered",
+        ));
+    }
+    Ok(())
+}
+
+/// The name of a descriptor for calls that take a path.
+pub(super) fn by_number(fd: BorrowedFd<'_>) -> std::ffi::CString {
+    use std::os::fd::AsRawFd;
+    std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default()
+}
+
+/// The failure of a mount.
+pub(super) fn error(action: &'static str, op: &MountOp, errno: Errno) -> StepError {
+    StepError::new(action, describe(op), errno)
+}
+
+/// How messages call a mount.
+pub(super) fn describe(op: &MountOp) -> String {
+    let destination = op.destination.display();
+    match &op.kind {
+        MountKind::Filesystem { fs_type, .. } => {
+            format!("{fs_type} to rootfs at {destination} ({})", op.field)
+        }
+        MountKind::Bind { source, .. } => format!(
+            "{} to rootfs at {destination} ({})",
+            source.display(),
+            op.field
+        ),
+        MountKind::Cgroup(_) => format!("cgroup to rootfs at {destination} ({})", op.field),
+        MountKind::Remount => format!("{destination} ({})", op.field),
+    }
+}

@@ -1,0 +1,186 @@
+//! Binds: a detached copy of the source, given its attributes, then moved.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::AT_FDCWD;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+
+use super::apply::{Context, by_number, check_cover, describe, error};
+use super::filesystem::mount_flags;
+use super::op::MountOp;
+use crate::error::StepError;
+use crate::path::{Missing, c_path, is_directory};
+use crate::sys::Errno;
+use crate::sys::mount::{MountAttr, attr, mount, mount_setattr, move_mount, open_tree_clone};
+
+/// What is cleared when a bind asks for any flag and does not name it.
+const UNNAMED: u64 =
+    attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NODIRATIME | attr::NOSYMFOLLOW;
+
+pub(super) fn apply(
+    op: &MountOp,
+    source: &Path,
+    recursive: bool,
+    context: &mut Context<'_>,
+) -> Result<OwnedFd, StepError> {
+    let path = c_path(source).map_err(|errno| error("mount", op, errno))?;
+    let (tree, ours) = match open_tree_clone(AT_FDCWD, &path, recursive) {
+        Ok(tree) => (tree, true),
+        Err(Errno::ENOSYS) => return without_api(op, source, recursive, context),
+        // Not reachable with the container's ids.
+        Err(Errno::EACCES | Errno::EPERM | Errno::EINVAL) if context.user_namespace => {
+            ((context.open_source)(source, recursive)?, false)
+        }
+        Err(errno) => return Err(error("mount", op, errno)),
+    };
+    let target = target(op, tree.as_fd(), context)?;
+    let asked = wanted(op);
+    if let Some(asked) = asked {
+        // A copy from outside our mount namespace carries no locks: nothing is
+        // cleared then that nobody asked for.
+        let attributes = if ours { asked } else { named(op) };
+        match set_attributes(tree.as_fd(), &attributes) {
+            // Some of the flags are locked by the user namespace: those that
+            // nobody asked to clear stay.
+            Err(Errno::EPERM) => set_attributes(tree.as_fd(), &named(op)),
+            done => done,
+        }
+        .map_err(|errno| error("mount", op, errno))?;
+    }
+    move_mount(tree.as_fd(), target.as_fd()).map_err(|errno| error("mount", op, errno))?;
+    Ok(tree)
+}
+
+/// The attributes of a bind for which flags were given: those named are set, all
+/// others cleared, and the access time stays unless named.
+fn wanted(op: &MountOp) -> Option<MountAttr> {
+    (!op.attributes.is_empty()).then(|| MountAttr {
+        set: op.attributes.set,
+        clear: UNNAMED & !op.attributes.set | op.attributes.clear,
+        ..MountAttr::default()
+    })
+}
+
+/// Only what was named.
+fn named(op: &MountOp) -> MountAttr {
+    MountAttr {
+        set: op.attributes.set,
+        clear: op.attributes.clear,
+        ..MountAttr::default()
+    }
+}
+
+/// The file or directory to mount on, made to match the source when missing.
+fn target(
+    op: &MountOp,
+    source: BorrowedFd<'_>,
+    context: &Context<'_>,
+) -> Result<OwnedFd, StepError> {
+    let directory = is_directory(source).map_err(|errno| error("look at", op, errno))?;
+    let missing = if directory {
+        Missing::Directory
+    } else {
+        Missing::File
+    };
+    let target = context
+        .root
+        .ensure(&op.destination, missing)
+        .map_err(|errno| error("make the mount point of", op, errno))?;
+    // Looked at first: a bind that fails has a mount to throw away, which can
+    // take the kernel a millisecond.
+    let target_is_directory =
+        is_directory(target.as_fd()).map_err(|errno| error("look at", op, errno))?;
+    if directory != target_is_directory {
+        return Err(error("mount", op, Errno::ENOTDIR));
+    }
+    check_cover(op, target.as_fd())?;
+    Ok(target)
+}
+
+/// Sets attributes of one mount; without mount_setattr(2), Linux 5.12, by a
+/// remount that keeps the flags that are not touched.
+pub(super) fn set_attributes(
+    mount_root: BorrowedFd<'_>,
+    attributes: &MountAttr,
+) -> Result<(), Errno> {
+    match mount_setattr(mount_root, false, attributes) {
+        Err(Errno::ENOSYS) => {
+            let flags = present(mount_root)? & !attributes.clear | attributes.set;
+            let flags = mount_flags(flags) | libc::MS_BIND | libc::MS_REMOUNT;
+            mount(None, &by_number(mount_root), None, flags, None)
+        }
+        done => done,
+    }
+}
+
+/// The attributes that a mount has.
+fn present(mount_root: BorrowedFd<'_>) -> Result<u64, Errno> {
+    const FLAGS: [(FsFlags, u64); 5] = [
+        (FsFlags::ST_RDONLY, attr::RDONLY),
+        (FsFlags::ST_NOSUID, attr::NOSUID),
+        (FsFlags::ST_NODEV, attr::NODEV),
+        (FsFlags::ST_NOEXEC, attr::NOEXEC),
+        (FsFlags::ST_NODIRATIME, attr::NODIRATIME),
+    ];
+    let flags = fstatvfs(mount_root)?.flags();
+    let time = if flags.contains(FsFlags::ST_NOATIME) {
+        attr::NOATIME
+    } else {
+        0
+    };
+    Ok(FLAGS
+        .iter()
+        .filter(|(flag, _)| flags.contains(*flag))
+        .fold(time, |attributes, (_, attribute)| attributes | attribute))
+}
+
+/// The bind by mount(2), for kernels without open_tree(2).
+fn without_api(
+    op: &MountOp,
+    source: &Path,
+    recursive: bool,
+    context: &Context<'_>,
+) -> Result<OwnedFd, StepError> {
+    use nix::fcntl::{OFlag, open};
+    use nix::sys::stat::Mode;
+    let from = open(source, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| error("mount", op, errno))?;
+    let target = target(op, from.as_fd(), context)?;
+    let flags = libc::MS_BIND | if recursive { libc::MS_REC } else { 0 };
+    mount(
+        Some(&by_number(from.as_fd())),
+        &by_number(target.as_fd()),
+        None,
+        flags,
+        None,
+    )
+    .map_err(|errno| error("mount", op, errno))?;
+    let made = context
+        .root
+        .resolve(&op.destination)
+        .map_err(|errno| error("find", op, errno))?;
+    if let Some(asked) = wanted(op) {
+        match set_attributes(made.as_fd(), &asked) {
+            Err(Errno::EPERM) => set_attributes(made.as_fd(), &named(op)),
+            done => done,
+        }
+        .map_err(|errno| error("mount", op, errno))?;
+    }
+    Ok(made)
+}
+
+/// The host's sysfs, read-only with all below it.
+pub(super) fn host_sysfs(op: &MountOp, target: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
+    let refused = |errno| {
+        error("mount", op, errno).with_detail(format!("the host's in place of {}", describe(op)))
+    };
+    let tree = open_tree_clone(AT_FDCWD, c"/sys", true).map_err(refused)?;
+    let attributes = MountAttr {
+        set: attr::RDONLY | op.attributes.set,
+        ..MountAttr::default()
+    };
+    set_attributes(tree.as_fd(), &attributes).map_err(refused)?;
+    move_mount(tree.as_fd(), target).map_err(refused)?;
+    Ok(tree)
+}

@@ -1,0 +1,377 @@
+//! What the configuration's list of mounts comes to.
+
+use std::path::{Path, PathBuf};
+
+use super::{CgroupMount, MountKind, MountOp, Options, Parameter, TmpfsMode};
+use crate::error::Findings;
+use crate::spec::oci::Mount;
+use crate::sys::mount::attr;
+
+/// What the list is judged by.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The bundle, which relative sources are relative to.
+    pub bundle: &'a Path,
+    /// The container's own view of the cgroup hierarchies; none when it has no
+    /// cgroup of its own.
+    pub cgroup: Option<CgroupMount>,
+}
+
+/// What may be mounted over below `/proc`: files that lxcfs and the like provide
+/// and that no security setting is written to.
+const OVER_PROC: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/uptime",
+];
+
+/// Judges the list; the order is kept.
+pub fn plan(mounts: &[Mount], facts: &Facts<'_>, findings: &mut Findings) -> Vec<MountOp> {
+    mounts
+        .iter()
+        .enumerate()
+        .filter_map(|(index, mount)| one(mount, &format!("mounts[{index}]"), facts, findings))
+        .collect()
+}
+
+fn one(mount: &Mount, field: &str, facts: &Facts<'_>, findings: &mut Findings) -> Option<MountOp> {
+    let list = mount.options().as_deref().unwrap_or_default();
+    let options = Options::parse(list);
+    if !without_nul(mount, list, field, findings) {
+        return None;
+    }
+    let destination = destination(mount.destination(), field, findings)?;
+    if options.id_map.is_some()
+        || mount
+            .uid_mappings()
+            .as_ref()
+            .is_some_and(|map| !map.is_empty())
+        || mount
+            .gid_mappings()
+            .as_ref()
+            .is_some_and(|map| !map.is_empty())
+    {
+        findings.error(field, "id-mapped mounts are not supported yet");
+        return None;
+    }
+    let kind = kind(mount, field, &destination, &options, facts, findings)?;
+    let mut attributes = options.attributes;
+    // A file system that things are still made in is closed at the end.
+    let read_only_last = attributes.set & attr::RDONLY != 0
+        && matches!(&kind, MountKind::Filesystem { fs_type, .. }
+            if fs_type == "tmpfs" || destination == Path::new("/dev"));
+    if read_only_last {
+        attributes.set &= !attr::RDONLY;
+    }
+    over_proc(&kind, &destination, field, findings);
+    Some(MountOp {
+        destination,
+        field: field.to_owned(),
+        kind,
+        attributes,
+        recursive: options.recursive,
+        propagation: options.propagation,
+        read_only_last,
+    })
+}
+
+fn kind(
+    mount: &Mount,
+    field: &str,
+    destination: &Path,
+    options: &Options,
+    facts: &Facts<'_>,
+    findings: &mut Findings,
+) -> Option<MountKind> {
+    let fs_type = mount.typ().as_deref().unwrap_or_default();
+    if options.remount {
+        return Some(MountKind::Remount);
+    }
+    if let Some(recursive) = options.bind {
+        return bind(mount, field, recursive, options, facts, findings);
+    }
+    match fs_type {
+        "" | "none" | "bind" => {
+            findings.error(
+                format!("{field}.type"),
+                format!("type {fs_type:?} without the option bind or rbind is no mount"),
+            );
+            None
+        }
+        "cgroup" | "cgroup2" => match &facts.cgroup {
+            Some(view) => Some(MountKind::Cgroup(view.clone())),
+            None => {
+                findings.error(
+                    format!("{field}.type"),
+                    "a cgroup mount needs a cgroup of the container's own",
+                );
+                None
+            }
+        },
+        _ => Some(filesystem(
+            mount,
+            fs_type,
+            field,
+            destination,
+            options,
+            findings,
+        )),
+    }
+}
+
+fn bind(
+    mount: &Mount,
+    field: &str,
+    recursive: bool,
+    options: &Options,
+    facts: &Facts<'_>,
+    findings: &mut Findings,
+) -> Option<MountKind> {
+    let Some(source) = mount
+        .source()
+        .as_deref()
+        .filter(|source| !source.as_os_str().is_empty())
+    else {
+        findings.error(format!("{field}.source"), "a bind mount needs a source");
+        return None;
+    };
+    // The parameters would change the source's own superblock, or nothing.
+    if let Some(parameter) = options
+        .parameters
+        .iter()
+        .find(|it| it.value.is_some() || !is_superblock_flag(it))
+    {
+        findings.error(
+            format!("{field}.options"),
+            format!(
+                "{:?} is no option of a bind mount",
+                parameter
+                    .value
+                    .as_ref()
+                    .map_or(parameter.key.clone(), |value| format!(
+                        "{}={value}",
+                        parameter.key
+                    ))
+            ),
+        );
+        return None;
+    }
+    Some(MountKind::Bind {
+        source: facts.bundle.join(source),
+        recursive,
+    })
+}
+
+fn is_superblock_flag(parameter: &Parameter) -> bool {
+    super::NAMES.binary_search(&parameter.key.as_str()).is_ok()
+}
+
+fn filesystem(
+    mount: &Mount,
+    fs_type: &str,
+    field: &str,
+    destination: &Path,
+    options: &Options,
+    findings: &mut Findings,
+) -> MountKind {
+    if options.copy_up && fs_type != "tmpfs" {
+        findings.error(
+            format!("{field}.options"),
+            format!("tmpcopyup is for tmpfs, not for {fs_type:?}"),
+        );
+    }
+    let has_mode = options.parameters.iter().any(|it| it.key == "mode");
+    MountKind::Filesystem {
+        fs_type: fs_type.to_owned(),
+        source: mount
+            .source()
+            .as_deref()
+            .map_or_else(String::new, |source| source.to_string_lossy().into_owned()),
+        parameters: options.parameters.clone(),
+        mode: if fs_type == "tmpfs" && !has_mode {
+            TmpfsMode::OfDirectory
+        } else {
+            TmpfsMode::Given
+        },
+        copy_up: options.copy_up,
+        plain_directory: matches!(fs_type, "proc" | "sysfs")
+            && matches!(destination.to_str(), Some("/proc" | "/sys")),
+    }
+}
+
+/// The destination as an absolute path without `.` and doubled slashes.
+fn destination(path: &Path, field: &str, findings: &mut Findings) -> Option<PathBuf> {
+    if path.as_os_str().is_empty() {
+        findings.error(format!("{field}.destination"), "empty");
+        return None;
+    }
+    if path.is_relative() {
+        findings.warning(
+            format!("{field}.destination"),
+            format!("{} is relative, taken from /", path.display()),
+        );
+    }
+    let absolute: PathBuf = Path::new("/").join(path).components().collect();
+    Some(absolute)
+}
+
+fn over_proc(kind: &MountKind, destination: &Path, field: &str, findings: &mut Findings) {
+    let below = destination
+        .strip_prefix("/proc")
+        .is_ok_and(|rest| !rest.as_os_str().is_empty());
+    let allowed = OVER_PROC.iter().any(|path| destination == Path::new(path));
+    if below && !(allowed && matches!(kind, MountKind::Bind { .. })) {
+        findings.error(
+            format!("{field}.destination"),
+            format!(
+                "{} cannot be mounted over: it is inside /proc",
+                destination.display()
+            ),
+        );
+    }
+}
+
+/// Whether a path below /proc may be mounted over.
+pub(super) fn may_cover(destination: &Path) -> bool {
+    OVER_PROC.iter().any(|path| destination == Path::new(path))
+}
+
+/// The kernel would cut a text at its first NUL and mount something else.
+fn without_nul(mount: &Mount, options: &[String], field: &str, findings: &mut Findings) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let has_nul = |path: &Path| path.as_os_str().as_bytes().contains(&0);
+    let mut clean = true;
+    let mut refuse = |name: &str| {
+        findings.error(format!("{field}.{name}"), "contains a NUL byte");
+        clean = false;
+    };
+    if has_nul(mount.destination()) {
+        refuse("destination");
+    }
+    if mount.source().as_deref().is_some_and(has_nul) {
+        refuse("source");
+    }
+    if mount
+        .typ()
+        .as_deref()
+        .is_some_and(|text| text.contains('\0'))
+    {
+        refuse("type");
+    }
+    if options.iter().any(|text| text.contains('\0')) {
+        refuse("options");
+    }
+    clean
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::{Facts, plan};
+    use crate::error::Findings;
+    use crate::mounts::{MountKind, MountOp, TmpfsMode};
+    use crate::sys::mount::attr;
+    use std::path::Path;
+
+    fn planned(json: &str) -> Result<Vec<MountOp>, String> {
+        let mounts: Vec<_> = serde_json::from_str(json).unwrap();
+        let facts = Facts {
+            bundle: Path::new("/bundle"),
+            cgroup: None,
+        };
+        let mut findings = Findings::new();
+        let ops = plan(&mounts, &facts, &mut findings);
+        if findings.has_errors() {
+            return Err(findings.to_string());
+        }
+        Ok(ops)
+    }
+
+    #[test]
+    fn the_option_decides_what_is_a_bind() {
+        for kind in [
+            r#""type":"none","#,
+            r#""type":"","#,
+            r#""type":"bind","#,
+            "",
+        ] {
+            let ops = planned(&format!(
+                r#"[{{"destination":"/d",{kind}"source":"data","options":["rbind"]}}]"#
+            ));
+            let expected = MountKind::Bind {
+                source: "/bundle/data".into(),
+                recursive: true,
+            };
+            assert_eq!(ops.unwrap()[0].kind, expected);
+        }
+        let refused = planned(r#"[{"destination":"/d","type":"bind","source":"/x"}]"#);
+        assert!(refused.unwrap_err().starts_with("mounts[0].type: "));
+    }
+
+    #[test]
+    fn data_on_a_bind_is_refused() {
+        let refused =
+            planned(r#"[{"destination":"/d","source":"/x","options":["rbind","size=10m"]}]"#);
+        assert_eq!(
+            refused.unwrap_err(),
+            "mounts[0].options: \"size=10m\" is no option of a bind mount"
+        );
+        assert!(
+            planned(r#"[{"destination":"/d","source":"/x","options":["rbind","sync"]}]"#).is_ok()
+        );
+    }
+
+    #[test]
+    fn destinations_are_made_absolute() {
+        let ops = planned(r#"[{"destination":"mnt//rel/./x","type":"tmpfs"}]"#).unwrap();
+        assert_eq!(ops[0].destination, Path::new("/mnt/rel/x"));
+    }
+
+    #[test]
+    fn nul_bytes_are_refused() {
+        let refused = planned("[{\"destination\":\"/mnt\\u0000x\",\"type\":\"tmpfs\"}]");
+        assert_eq!(
+            refused.unwrap_err(),
+            "mounts[0].destination: contains a NUL byte"
+        );
+    }
+
+    #[test]
+    fn only_a_few_files_below_proc_are_covered() {
+        let bind = |path: &str| {
+            planned(&format!(
+                r#"[{{"destination":"{path}","source":"/x","options":["bind"]}}]"#
+            ))
+        };
+        assert!(bind("/proc/uptime").is_ok());
+        assert!(bind("/proc").is_ok());
+        for path in [
+            "/proc/self/attr/exec",
+            "/proc/sys/kernel/core_pattern",
+            "/proc/net/dev",
+        ] {
+            assert!(bind(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_read_only_tmpfs_is_closed_last() {
+        let ops = planned(r#"[{"destination":"/dev","type":"tmpfs","options":["ro","mode=755"]}]"#);
+        let op = &ops.unwrap()[0];
+        assert!(op.read_only_last && op.attributes.set & attr::RDONLY == 0);
+        assert!(matches!(
+            op.kind,
+            MountKind::Filesystem {
+                mode: TmpfsMode::Given,
+                ..
+            }
+        ));
+    }
+}

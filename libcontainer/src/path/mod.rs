@@ -1,0 +1,6 @@
+//! Paths below a directory that hostile processes may change meanwhile.
+
+mod root;
+mod walk;
+
+pub(crate) use root::{Missing, RootFd, c_path, is_directory};

@@ -1,0 +1,436 @@
+//! From spec, request and host to the plan.
+
+use std::path::{Path, PathBuf};
+
+use super::types::{
+    ContainerPlan, HookState, HooksPlan, InitPlan, StartGate, TenantFacts, TimeOffset,
+};
+use super::{hooks, process, rootfs, sysctl};
+use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout};
+use crate::cgroups::DeviceEnforcement;
+use crate::devices as device_rules;
+use crate::error::Findings;
+use crate::idmap;
+use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
+use crate::namespaces::{self, Kind, NamespacePlan};
+use crate::seccomp::{self, Filter};
+use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
+
+/// What the host is like, asked before planning.
+#[derive(Debug)]
+pub struct Host {
+    /// The cgroup hierarchies; none when the container gets no cgroup.
+    pub cgroups: Option<Layout>,
+    /// Whether we have no power over the host.
+    pub rootless: bool,
+    /// Whether the network namespace that the configuration names by path is the
+    /// runtime's own.
+    pub network_is_the_hosts: bool,
+}
+
+/// What was asked for beside the configuration.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// The container's id.
+    pub id: &'a str,
+    /// The bundle, absolute.
+    pub bundle: &'a Path,
+    /// Move the root over `/`.
+    pub no_pivot: bool,
+    /// Stay in the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// Descriptors of socket activation, from 3 on.
+    pub listen_fds: u32,
+    /// Descriptors after those.
+    pub preserve_fds: u32,
+    /// The runtime's environment, for hooks that name none.
+    pub environment: Vec<String>,
+    /// How the init is told to start.
+    pub gate: StartGate,
+}
+
+/// Makes the plan, or says all that stands against it.
+///
+/// # Errors
+/// Every finding, warnings included.
+pub fn build(
+    spec: &Spec,
+    input: &Input<'_>,
+    host: &Host,
+) -> Result<(ContainerPlan, Findings), Findings> {
+    let mut findings = Findings::new();
+    let none = nothing();
+    let linux = spec.linux().as_ref().unwrap_or(&none);
+    version(spec.version(), &mut findings);
+    refuse_what_is_missing(linux, &mut findings);
+
+    let namespaces = namespaces::plan(
+        linux.namespaces().as_deref().unwrap_or_default(),
+        &mut findings,
+    );
+    let id_maps = namespaces.is_new(Kind::User).then(|| {
+        idmap::plan(
+            linux.uid_mappings().as_deref(),
+            linux.gid_mappings().as_deref(),
+            &mut findings,
+        )
+    });
+    if !namespaces.has(Kind::User) && linux.uid_mappings().as_ref().is_some_and(|maps| !maps.is_empty()) {
+        findings.error("linux.uidMappings", "id mappings need a user namespace");
+    }
+    let names = Names::of(spec, &namespaces, &mut findings);
+    let time_offsets = time_offsets(linux, &namespaces, &mut findings);
+
+    let cgroup = cgroup(linux, input.id, host, &mut findings);
+    let view = cgroup_view(&cgroup, &namespaces);
+    let mount_facts = Facts {
+        bundle: input.bundle,
+        cgroup: view,
+    };
+    let mounts = mounts::plan(
+        spec.mounts().as_deref().unwrap_or_default(),
+        &mount_facts,
+        &mut findings,
+    );
+    let root = root(spec, input.bundle, &mut findings);
+    let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, &mut findings);
+    if !namespaces.has(Kind::Mount) && !(rootfs.masked.is_empty() && rootfs.readonly_paths.is_empty()) {
+        findings.error(
+            "linux.maskedPaths",
+            "masked and read-only paths need a mount namespace",
+        );
+    }
+
+    let sysctls = sysctl::plan(
+        linux.sysctl().as_ref().unwrap_or(&std::collections::HashMap::new()),
+        &namespaces,
+        host.network_is_the_hosts,
+        names.domainname.as_deref(),
+        &mut findings,
+    );
+    let personality = linux
+        .personality()
+        .as_ref()
+        .map(|asked| process::personality(asked, &mut findings));
+    let memory_policy = linux
+        .memory_policy()
+        .as_ref()
+        .map(|asked| process::memory_policy(asked, &mut findings));
+    let seccomp = linux
+        .seccomp()
+        .as_ref()
+        .and_then(|asked| filter(asked, &mut findings));
+    let process = match spec.process() {
+        Some(asked) => Some(process::process(
+            asked,
+            &process::ProcessFacts {
+                field: "process",
+                id_maps: id_maps.as_ref(),
+                personality,
+                memory_policy: memory_policy.clone(),
+                listen_fds: input.listen_fds,
+                preserve_fds: input.preserve_fds,
+                joins: false,
+            },
+            &mut findings,
+        )),
+        None => {
+            findings.error("process", "missing: there is nothing to run");
+            None
+        }
+    };
+    let (hooks_plan, mut create_container, start_container) = all_hooks(spec, &mut findings);
+    // Run by the init, whose own environment is empty.
+    for hook in &mut create_container {
+        hook.env.get_or_insert_with(|| input.environment.clone());
+    }
+    let Some(process) = process.filter(|_| !findings.has_errors()) else {
+        return Err(findings);
+    };
+    let keyring = (!input.no_new_keyring).then(|| format!("_ses.{}", input.id));
+    let tenant = TenantFacts {
+        namespaces: namespaces.all_flags(),
+        user_namespace: namespaces.has(Kind::User),
+        id_maps: id_maps.clone(),
+        keyring: keyring.clone(),
+        seccomp: seccomp.clone(),
+        personality,
+        memory_policy,
+    };
+    let init = InitPlan {
+        id: input.id.to_owned(),
+        namespaces,
+        time_offsets,
+        hostname: names.hostname,
+        domainname: names.domainname,
+        keyring,
+        rootfs,
+        sysctls,
+        waits_for_hooks: !(hooks_plan.prestart.is_empty() && hooks_plan.create_runtime.is_empty()),
+        create_container,
+        start_container,
+        hook_state: hook_state(spec, input),
+        process,
+        seccomp,
+        gate: input.gate,
+    };
+    let plan = ContainerPlan {
+        init,
+        id_maps,
+        cgroup,
+        hooks: hooks_plan,
+        tenant,
+    };
+    Ok((plan, findings))
+}
+
+/// Compiles a filter; the plan of a process that joins later takes it over.
+fn filter(asked: &LinuxSeccomp, findings: &mut Findings) -> Option<Filter> {
+    let Some(native) = seccomp::Arch::native() else {
+        findings.error("linux.seccomp", "no system call numbers are known for this machine");
+        return None;
+    };
+    match seccomp::compile(asked, native) {
+        Ok(filter) => filter,
+        Err(refused) => {
+            findings.extend(refused);
+            None
+        }
+    }
+}
+
+/// A configuration without `linux`; oci-spec's own default is a filled one.
+fn nothing() -> Linux {
+    serde_json::from_value(serde_json::json!({})).unwrap_or_default()
+}
+
+/// Any minor version of major 1: unknown properties are ignored by the
+/// specification's own rule ("Extensibility").
+fn version(version: &str, findings: &mut Findings) {
+    let major = version.split('.').next().unwrap_or_default();
+    if !version.is_empty() && major != "1" {
+        findings.error(
+            "ociVersion",
+            format!("{version:?} is of another major version than 1"),
+        );
+    }
+}
+
+/// A setting that we would not apply is never passed over.
+fn refuse_what_is_missing(linux: &Linux, findings: &mut Findings) {
+    if linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()) {
+        findings.error("linux.netDevices", "network devices are not supported yet");
+    }
+    if linux.intel_rdt().is_some() {
+        findings.error("linux.intelRdt", "Intel RDT is not supported yet");
+    }
+}
+
+struct Names {
+    hostname: Option<String>,
+    domainname: Option<String>,
+}
+
+impl Names {
+    fn of(spec: &Spec, namespaces: &NamespacePlan, findings: &mut Findings) -> Self {
+        let mut one = |field: &str, name: &Option<String>| {
+            let name = name.clone().filter(|name| !name.is_empty())?;
+            if !namespaces.has(Kind::Uts) {
+                findings.error(
+                    field,
+                    format!("unable to set {field} without a private UTS namespace"),
+                );
+            }
+            Some(name)
+        };
+        Self {
+            hostname: one("hostname", spec.hostname()),
+            domainname: one("domainname", spec.domainname()),
+        }
+    }
+}
+
+fn time_offsets(
+    linux: &Linux,
+    namespaces: &NamespacePlan,
+    findings: &mut Findings,
+) -> Vec<TimeOffset> {
+    let Some(asked) = linux.time_offsets().as_ref().filter(|asked| !asked.is_empty()) else {
+        return Vec::new();
+    };
+    if !namespaces.is_new(Kind::Time) {
+        findings.error(
+            "linux.timeOffsets",
+            "time namespace offsets need a new time namespace",
+        );
+    }
+    let mut offsets: Vec<TimeOffset> = asked
+        .iter()
+        .map(|(clock, offset)| TimeOffset {
+            clock: clock.clone(),
+            seconds: offset.secs().unwrap_or_default(),
+            nanoseconds: offset.nanosecs().unwrap_or_default(),
+        })
+        .collect();
+    offsets.sort_by(|a, b| a.clock.cmp(&b.clock));
+    for offset in &offsets {
+        let field = format!("linux.timeOffsets.{}", offset.clock);
+        if !matches!(offset.clock.as_str(), "monotonic" | "boottime") {
+            findings.error(&field, "no clock of a time namespace");
+        }
+        if offset.nanoseconds >= 1_000_000_000 {
+            findings.error(
+                format!("{field}.nanosecs"),
+                format!("{} is a second or more", offset.nanoseconds),
+            );
+        }
+    }
+    offsets
+}
+
+fn root(spec: &Spec, bundle: &Path, findings: &mut Findings) -> PathBuf {
+    let path = spec.root().as_ref().map(|root| root.path().clone());
+    match path.filter(|path| !path.as_os_str().is_empty()) {
+        Some(path) => bundle.join(path).components().collect(),
+        None => {
+            findings.error("root.path", "missing");
+            PathBuf::new()
+        }
+    }
+}
+
+fn cgroup(linux: &Linux, id: &str, host: &Host, findings: &mut Findings) -> CgroupPlan {
+    let Some(layout) = &host.cgroups else {
+        return CgroupPlan::disabled();
+    };
+    let resources = linux.resources().as_ref();
+    let path = linux.cgroups_path().as_ref().map(|path| path.to_string_lossy());
+    let rules = resources.and_then(|resources| resources.devices().as_deref());
+    let devices = device_control(rules.unwrap_or_default(), layout, host.rootless, findings);
+    let request = CgroupRequest {
+        id,
+        path: path.as_deref().filter(|path| !path.is_empty()),
+        resources,
+        devices,
+        rootless: host.rootless,
+    };
+    cgroups::plan(layout, &request, findings)
+}
+
+fn device_control(
+    rules: &[crate::spec::oci::LinuxDeviceCgroup],
+    layout: &Layout,
+    rootless: bool,
+    findings: &mut Findings,
+) -> DeviceControl {
+    if rootless && rules.is_empty() {
+        return DeviceControl::Untouched;
+    }
+    let enforcement = layout.device_enforcement();
+    if enforcement == DeviceEnforcement::Nothing {
+        return DeviceControl::Untouched;
+    }
+    let rules = device_rules::rules::container_rules(Some(rules), findings);
+    match enforcement {
+        DeviceEnforcement::Nothing => DeviceControl::Untouched,
+        DeviceEnforcement::Files => {
+            DeviceControl::Files(device_rules::files::writes(&rules, findings))
+        }
+        DeviceEnforcement::Program => DeviceControl::Program(DeviceProgram {
+            program: device_rules::program::program(&rules),
+            required: !device_rules::rules::allow_all(&rules),
+        }),
+    }
+}
+
+/// The container's own view of its cgroups, for a mount of that type.
+fn cgroup_view(cgroup: &CgroupPlan, namespaces: &NamespacePlan) -> Option<CgroupMount> {
+    let own_namespace = namespaces.has(Kind::Cgroup);
+    let trees = &cgroup.hierarchies;
+    let first = trees.first()?;
+    if trees.iter().all(|tree| tree.controllers.is_empty()) {
+        return Some(if own_namespace {
+            CgroupMount::Unified
+        } else {
+            CgroupMount::UnifiedBind {
+                source: PathBuf::from(first.folder()),
+            }
+        });
+    }
+    let hierarchies = trees
+        .iter()
+        .map(|tree| {
+            let name = tree.mount.rsplit('/').next().unwrap_or_default().to_owned();
+            let links = tree
+                .controllers
+                .iter()
+                .filter(|controller| {
+                    tree.controllers.len() > 1 && **controller != name && !controller.contains('=')
+                })
+                .cloned()
+                .collect();
+            LegacyHierarchy {
+                options: options(&tree.controllers),
+                source: PathBuf::from(tree.folder()),
+                name,
+                links,
+            }
+        })
+        .collect();
+    Some(CgroupMount::Legacy {
+        hierarchies,
+        fresh: own_namespace,
+    })
+}
+
+/// The mount options that name a v1 hierarchy; none for cgroup2.
+fn options(controllers: &[String]) -> Option<String> {
+    if controllers.is_empty() {
+        return None;
+    }
+    let named = controllers.iter().all(|name| name.starts_with("name="));
+    let list = controllers.join(",");
+    Some(if named { format!("none,{list}") } else { list })
+}
+
+fn all_hooks(
+    spec: &Spec,
+    findings: &mut Findings,
+) -> (
+    HooksPlan,
+    Vec<super::types::HookPlan>,
+    Vec<super::types::HookPlan>,
+) {
+    let Some(asked) = spec.hooks() else {
+        return (HooksPlan::default(), Vec::new(), Vec::new());
+    };
+    #[expect(deprecated, reason = "the specification still has it, and Docker uses it")]
+    let prestart = asked.prestart();
+    let runtime = HooksPlan {
+        prestart: hooks::plan("prestart", prestart.as_ref(), findings),
+        create_runtime: hooks::plan("createRuntime", asked.create_runtime().as_ref(), findings),
+        poststart: hooks::plan("poststart", asked.poststart().as_ref(), findings),
+        poststop: hooks::plan("poststop", asked.poststop().as_ref(), findings),
+    };
+    (
+        runtime,
+        hooks::plan("createContainer", asked.create_container().as_ref(), findings),
+        hooks::plan("startContainer", asked.start_container().as_ref(), findings),
+    )
+}
+
+fn hook_state(spec: &Spec, input: &Input<'_>) -> HookState {
+    let mut annotations: Vec<(String, String)> = spec
+        .annotations()
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    annotations.sort();
+    HookState {
+        oci_version: spec.version().clone(),
+        id: input.id.to_owned(),
+        bundle: input.bundle.to_owned(),
+        annotations,
+    }
+}

@@ -1,0 +1,21 @@
+//! The one place that judges: spec, request and host come in, a plan in which
+//! every question is answered comes out, or every finding against it.
+//!
+//! Nothing here changes the host; what the host is like was asked before, or is
+//! asked by reading alone.
+
+mod build;
+mod devices;
+mod hooks;
+mod process;
+mod rootfs;
+mod sysctl;
+mod types;
+
+pub use build::{Host, Input, build};
+pub(crate) use process::{ProcessFacts, process};
+pub use types::{
+    ContainerPlan, DeviceKind, DeviceNode, HookPlan, HookState, HooksPlan, InitPlan, IoPriority, MemoryPolicy,
+    ProcessPlan, RlimitPlan, RootfsPlan, SchedulerPlan, StartGate, TenantFacts, TenantPlan,
+    TerminalPlan, TimeOffset, UserPlan,
+};

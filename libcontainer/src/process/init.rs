@@ -1,0 +1,408 @@
+//! The init of a container, from its plan to the user's program.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, umask};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+
+use super::link::Link;
+use super::protocol::{Order, Report};
+use super::user_process::{Finish, finish};
+use crate::container::Status;
+use crate::error::StepError;
+use crate::hooks;
+use crate::mounts::{self, MountKind};
+use crate::namespaces::Kind;
+use crate::path::RootFd;
+use crate::plan::{InitPlan, StartGate, TimeOffset};
+use crate::rootfs;
+use crate::security::keyring;
+use crate::sys::{Errno, clone, creds, net, ns, process, sched};
+use crate::terminal::Pty;
+
+pub(super) fn run(plan: InitPlan, link: &Link, fds: Vec<OwnedFd>) -> Result<Infallible, StepError> {
+    let mut fds = fds.into_iter();
+    let fifo = match plan.gate {
+        StartGate::Fifo => Some(
+            fds.next()
+                .ok_or_else(|| StepError::refused("take over", "the start FIFO", "it is missing"))?,
+        ),
+        StartGate::Socket => None,
+    };
+    if let Some(name) = &plan.keyring {
+        keyring::join(name)?;
+    }
+    // The host's, while its name can still be trusted.
+    let proc = host_proc()?;
+    enter_namespaces(&plan, link, fds)?;
+    nix::unistd::setsid().map_err(|errno| StepError::new("make", "a session", errno))?;
+    // Modes are as they are asked for; the program's mask is set at the end.
+    umask(Mode::empty());
+    set_names(&plan)?;
+    if plan.namespaces.is_new(Kind::Network) {
+        net::loopback_up().map_err(|errno| StepError::new("bring up", "the loopback device", errno))?;
+    }
+    let mut session = Session {
+        link,
+        plan: &plan,
+        in_cgroup: false,
+    };
+    let terminal = if plan.namespaces.has(Kind::Mount) {
+        session.build_rootfs(&proc)?
+    } else {
+        session.use_host_mounts(&proc)?
+    };
+    session.await_cgroup()?;
+    let Session { .. } = session;
+    let terminal = match terminal {
+        Some(pty) => Some(attach(pty)?),
+        None => None,
+    };
+    finish(Finish {
+        link,
+        process: &plan.process,
+        seccomp: plan.seccomp.as_ref(),
+        proc,
+        terminal,
+        fifo,
+        hooks: &plan.start_container,
+        hook_state: Some(&plan.hook_state),
+    })
+}
+
+/// The procfs that we write our own files to.
+pub(super) fn host_proc() -> Result<OwnedFd, StepError> {
+    let failed = |errno| StepError::new("open", "/proc", errno);
+    let proc = open(
+        "/proc",
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(failed)?;
+    if fstatfs(&proc).map_err(failed)?.filesystem_type() != PROC_SUPER_MAGIC {
+        return Err(StepError::refused("open", "/proc", "it is no procfs"));
+    }
+    Ok(proc)
+}
+
+/// Makes the terminal ours: the session's, and the standard streams.
+pub(super) fn attach(pty: Pty) -> Result<(String, OwnedFd), StepError> {
+    let failed = |errno| StepError::new("attach", &pty.name, errno);
+    crate::sys::tty::set_controlling(pty.terminal.as_fd()).map_err(failed)?;
+    nix::unistd::dup2_stdin(&pty.terminal).map_err(failed)?;
+    nix::unistd::dup2_stdout(&pty.terminal).map_err(failed)?;
+    nix::unistd::dup2_stderr(&pty.terminal).map_err(failed)?;
+    Ok((pty.name, pty.master))
+}
+
+/// Joins the namespaces that are there, and makes those that the clone could
+/// not make.
+fn enter_namespaces(
+    plan: &InitPlan,
+    link: &Link,
+    mut fds: std::vec::IntoIter<OwnedFd>,
+) -> Result<(), StepError> {
+    let namespaces = &plan.namespaces;
+    let mut user = None;
+    let mut later = Vec::new();
+    for (kind, path) in namespaces.joined() {
+        let missing = || StepError::refused("join", path.display().to_string(), "it is missing");
+        let fd = fds.next().ok_or_else(missing)?;
+        match kind {
+            // Joined by the runtime for us, before the clone.
+            Kind::Pid => {}
+            Kind::User => user = Some((fd, path)),
+            _ => match ns::join(fd.as_fd(), kind.flag()) {
+                Ok(()) => {}
+                // It takes the rights of the user namespace that owns it.
+                Err(Errno::EPERM) if namespaces.path(Kind::User).is_some() => {
+                    later.push((kind, fd, path));
+                }
+                Err(errno) => return Err(join_failed(kind, path, errno)),
+            },
+        }
+    }
+    if let Some((fd, path)) = user {
+        ns::join(fd.as_fd(), Kind::User.flag()).map_err(|errno| join_failed(Kind::User, path, errno))?;
+        become_root_inside()?;
+    }
+    for (kind, fd, path) in later {
+        ns::join(fd.as_fd(), kind.flag()).map_err(|errno| join_failed(kind, path, errno))?;
+    }
+    if namespaces.needs_second_clone() {
+        clone_again(plan, link)?;
+    }
+    if namespaces.is_new(Kind::Time) {
+        enter_time_namespace(&plan.time_offsets)?;
+    }
+    Ok(())
+}
+
+fn join_failed(kind: Kind, path: &Path, errno: Errno) -> StepError {
+    StepError::new("join", format!("{} namespace {}", kind.name(), path.display()), errno)
+}
+
+/// In a user namespace that we joined: its root, where it maps one.
+pub(super) fn become_root_inside() -> Result<(), StepError> {
+    for set in [creds::set_gid, creds::set_uid] {
+        match set(0) {
+            Ok(()) | Err(Errno::EINVAL) => {}
+            Err(errno) => return Err(StepError::new("become", "root of the user namespace", errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Goes on as another process, a child of the runtime like this one, in the
+/// namespaces that are still to be made. This one ends.
+fn clone_again(plan: &InitPlan, link: &Link) -> Result<(), StepError> {
+    const BY_CLONE: [Kind; 6] = [
+        Kind::User,
+        Kind::Pid,
+        Kind::Network,
+        Kind::Ipc,
+        Kind::Uts,
+        Kind::Mount,
+    ];
+    let failed = |errno| StepError::new("clone", "the container's process again", errno);
+    let waits_for_id_maps = plan.namespaces.is_new(Kind::User);
+    let flags = plan.namespaces.new_flags(&BY_CLONE) | libc::CLONE_PARENT;
+    if let Some(child) = clone::fork_single_threaded(flags).map_err(failed)? {
+        link.send(
+            &Report::Cloned {
+                pid: child.pid,
+                waits_for_id_maps,
+            },
+            &[child.pidfd.as_fd()],
+        )?;
+        clone::exit_now(0);
+    }
+    process::set_parent_death_signal(libc::SIGKILL).map_err(failed)?;
+    if waits_for_id_maps {
+        match link.receive::<Order>(None)?.map(|received| received.message) {
+            Some(Order::IdsMapped) => become_root_inside()?,
+            _ => return Err(StepError::refused("map", "ids", "the runtime is gone")),
+        }
+    }
+    Ok(())
+}
+
+/// Offsets can be written until the first process is in; entered without a fork
+/// by joining what our children would be in (time_namespaces(7)).
+fn enter_time_namespace(offsets: &[TimeOffset]) -> Result<(), StepError> {
+    use std::fmt::Write;
+    let failed = |action, errno| StepError::new(action, "the time namespace", errno);
+    ns::unshare(Kind::Time.flag()).map_err(|errno| failed("make", errno))?;
+    if !offsets.is_empty() {
+        let text = offsets.iter().fold(String::new(), |mut text, offset| {
+            let _ = writeln!(
+                text,
+                "{} {} {}",
+                offset.clock, offset.seconds, offset.nanoseconds
+            );
+            text
+        });
+        std::fs::write("/proc/self/timens_offsets", text).map_err(|error| {
+            failed(
+                "set the offsets of",
+                Errno::from_raw(error.raw_os_error().unwrap_or_default()),
+            )
+        })?;
+    }
+    let namespace = open(
+        "/proc/self/ns/time_for_children",
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|errno| failed("open", errno))?;
+    ns::join(namespace.as_fd(), Kind::Time.flag()).map_err(|errno| failed("enter", errno))
+}
+
+fn set_names(plan: &InitPlan) -> Result<(), StepError> {
+    if let Some(name) = &plan.hostname {
+        nix::unistd::sethostname(name)
+            .map_err(|errno| StepError::new("set", format!("hostname {name:?}"), errno))?;
+    }
+    if let Some(name) = &plan.domainname {
+        process::set_domain_name(name)
+            .map_err(|errno| StepError::new("set", format!("domainname {name:?}"), errno))?;
+    }
+    Ok(())
+}
+
+/// The set-up as far as it speaks with the runtime.
+struct Session<'a> {
+    link: &'a Link,
+    plan: &'a InitPlan,
+    in_cgroup: bool,
+}
+
+impl Session<'_> {
+    /// The next order; that the cgroup is joined may come before it.
+    fn next_order(&mut self) -> Result<(Order, Vec<OwnedFd>), StepError> {
+        loop {
+            let received = self
+                .link
+                .receive::<Order>(None)?
+                .ok_or_else(|| StepError::refused("go on", "with the set-up", "the runtime is gone"))?;
+            match received.message {
+                Order::CgroupJoined => self.enter_cgroup()?,
+                order => return Ok((order, received.fds)),
+            }
+        }
+    }
+
+    /// In its cgroup, the process makes that the root of its cgroup namespace,
+    /// and takes the processors that the cgroup gives it in place of the
+    /// caller's.
+    fn enter_cgroup(&mut self) -> Result<(), StepError> {
+        self.in_cgroup = true;
+        if self.plan.namespaces.is_new(Kind::Cgroup) {
+            ns::unshare(Kind::Cgroup.flag())
+                .map_err(|errno| StepError::new("make", "the cgroup namespace", errno))?;
+        }
+        reset_affinity()
+    }
+
+    fn await_cgroup(&mut self) -> Result<(), StepError> {
+        if self.in_cgroup {
+            return Ok(());
+        }
+        let received = self.link.receive::<Order>(None)?;
+        match received.map(|received| received.message) {
+            Some(Order::CgroupJoined) => self.enter_cgroup(),
+            _ => Err(StepError::refused("join", "the cgroup", "the runtime is gone")),
+        }
+    }
+
+    /// The container's own mounts.
+    fn build_rootfs(&mut self, proc: &OwnedFd) -> Result<Option<Pty>, StepError> {
+        let plan = self.plan;
+        let user_namespace = plan.namespaces.has(Kind::User);
+        let root = rootfs::prepare(&plan.rootfs)?;
+        for op in &plan.rootfs.mounts {
+            if matches!(op.kind, MountKind::Cgroup(_)) {
+                self.await_cgroup()?;
+            }
+            let mut open_source = |path: &Path, recursive: bool| self.ask_source(path, recursive);
+            let mut context = mounts::Context {
+                root: &root,
+                user_namespace,
+                open_source: &mut open_source,
+            };
+            mounts::apply(op, &mut context)?;
+        }
+        if let Some(nodes) = &plan.rootfs.devices {
+            rootfs::make_devices(&root, nodes, user_namespace)?;
+        }
+        self.run_hooks()?;
+        let pty = self.open_terminal(&root)?;
+        rootfs::set_sysctls(proc.as_fd(), &plan.sysctls)?;
+        rootfs::protect(&root, &plan.rootfs.readonly_paths)?;
+        rootfs::mask(&root, &plan.rootfs.masked)?;
+        for op in plan.rootfs.mounts.iter().filter(|op| op.read_only_last) {
+            mounts::close(op, &root)?;
+        }
+        rootfs::enter(&plan.rootfs, &root)?;
+        Ok(pty)
+    }
+
+    /// The host's mounts, and another root.
+    fn use_host_mounts(&mut self, proc: &OwnedFd) -> Result<Option<Pty>, StepError> {
+        self.run_hooks()?;
+        rootfs::set_sysctls(proc.as_fd(), &self.plan.sysctls)?;
+        rootfs::chroot_into(&self.plan.rootfs.path)?;
+        let root = RootFd::new(
+            open(
+                "/",
+                OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(|errno| StepError::new("open", "the container's root", errno))?,
+        );
+        let Some(asked) = self.plan.process.terminal else {
+            return Ok(None);
+        };
+        let pty = Pty::open(&root)?;
+        if let Some(size) = asked.size {
+            pty.resize(size)?;
+        }
+        pty.give_to(self.plan.process.user.uid)?;
+        Ok(Some(pty))
+    }
+
+    fn ask_source(&mut self, path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
+        self.link.send(
+            &Report::NeedSource {
+                path: path.to_owned(),
+                recursive,
+            },
+            &[],
+        )?;
+        let (order, fds) = self.next_order()?;
+        match (order, fds.into_iter().next()) {
+            (Order::Source, Some(fd)) => Ok(fd),
+            (Order::NoSource(failed), _) => Err(failed),
+            _ => Err(StepError::refused(
+                "open",
+                path.display().to_string(),
+                "the runtime sent no source",
+            )),
+        }
+    }
+
+    /// The hooks between the mounts and the change of root: the runtime's, then
+    /// ours.
+    fn run_hooks(&mut self) -> Result<(), StepError> {
+        let plan = self.plan;
+        if plan.waits_for_hooks {
+            self.await_cgroup()?;
+            self.link.send(&Report::RootfsReady, &[])?;
+            match self.next_order()? {
+                (Order::HooksDone, _) => {}
+                _ => return Err(StepError::refused("wait for", "the hooks", "the runtime is gone")),
+            }
+        }
+        if plan.create_container.is_empty() {
+            return Ok(());
+        }
+        let pid = nix::unistd::getpid().as_raw();
+        let document = hooks::document(&plan.hook_state, Status::Creating, pid);
+        hooks::run_all(
+            &plan.create_container,
+            &hooks::Context {
+                kind: "createContainer",
+                state: &document,
+                environment: None,
+                directory: Some(&plan.rootfs.path),
+            },
+        )
+    }
+
+    fn open_terminal(&self, root: &RootFd) -> Result<Option<Pty>, StepError> {
+        let Some(asked) = self.plan.process.terminal else {
+            return Ok(None);
+        };
+        let pty = Pty::open(root)?;
+        if let Some(size) = asked.size {
+            pty.resize(size)?;
+        }
+        pty.give_to(self.plan.process.user.uid)?;
+        rootfs::bind_console(root, pty.terminal.as_fd())?;
+        Ok(Some(pty))
+    }
+}
+
+/// Every processor; the kernel leaves those that the cgroup has.
+pub(super) fn reset_affinity() -> Result<(), StepError> {
+    // As many as kernels are built for.
+    const ALL: [u64; 128] = [u64::MAX; 128];
+    match sched::set_affinity(0, &ALL) {
+        // A sandbox may forbid it; the caller's processors are ours then.
+        Ok(()) | Err(Errno::EPERM | Errno::ENOSYS) => Ok(()),
+        Err(errno) => Err(StepError::new("reset", "the processor affinity", errno)),
+    }
+}

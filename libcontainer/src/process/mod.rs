@@ -1,0 +1,23 @@
+//! The processes inside a container, and how they are made.
+//!
+//! [`spawn`] clones and executes a sealed image of ourselves; [`stage`] is what
+//! that image does first; [`init`] and [`tenant`] carry out their plans;
+//! [`user_process`] is the end of both: the user's program. Both sides speak
+//! [`protocol`] over a [`link`].
+
+mod init;
+mod link;
+mod lookup;
+mod passwd;
+mod protocol;
+mod sealed_self;
+mod spawn;
+mod stage;
+mod tenant;
+mod user_process;
+
+pub(crate) use link::Link;
+pub(crate) use protocol::{Order, Report};
+pub(crate) use spawn::{Child, Request, spawn};
+pub use stage::init_stage;
+pub(crate) use user_process::{START, read_failure};

@@ -1,0 +1,53 @@
+//! An image of this program that nobody can write: what the container can reach
+//! through `/proc/<pid>/exe` must not be the host's file (CVE-2019-5736).
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::sendfile::sendfile;
+use nix::sys::stat::{Mode, fstat};
+
+use crate::error::StepError;
+use crate::sys::Errno;
+
+/// MFD_EXEC, Linux 6.3: executable where `vm.memfd_noexec` is 1.
+const MFD_EXEC: libc::c_uint = 0x10;
+
+/// Makes the image.
+pub(crate) fn sealed_self() -> Result<OwnedFd, StepError> {
+    let failed = |errno| StepError::new("seal", "a copy of this program", errno);
+    let program = open(
+        "/proc/self/exe",
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(failed)?;
+    copy(&program).map_err(failed)
+}
+
+fn copy(program: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let executable = flags | MFdFlags::from_bits_retain(MFD_EXEC);
+    let image = match memfd_create(c"lodge:init", executable) {
+        // A kernel that does not know the flag; there everything is executable.
+        Err(Errno::EINVAL) => memfd_create(c"lodge:init", flags),
+        made => made,
+    }?;
+    let size = usize::try_from(fstat(program)?.st_size).map_err(|_| Errno::EFBIG)?;
+    let mut left = size;
+    while left > 0 {
+        match sendfile(image.as_fd(), program.as_fd(), None, left) {
+            Ok(0) => return Err(Errno::EIO),
+            Ok(sent) => left = left.saturating_sub(sent),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    let seals = SealFlag::F_SEAL_SEAL
+        | SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_WRITE;
+    fcntl(&image, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(image)
+}

@@ -1,0 +1,72 @@
+//! What the sealed image does first: it looks at its socket, takes its plan, and
+//! becomes an init or a tenant.
+
+use std::os::fd::RawFd;
+
+use super::link::{Link, Received};
+use super::protocol::{Order, Report};
+use super::{init, tenant};
+use crate::error::StepError;
+use crate::sys::{clone, fd, process};
+
+/// Runs this process as the init or an exec'd process of a container, up to the
+/// user's program; it never comes back.
+///
+/// A program that uses this library to create containers calls this before
+/// anything else when its `argv[0]` is `lodge-init`: containers are made by
+/// executing a sealed image of the calling program.
+pub fn init_stage() -> ! {
+    // Until the user's program runs, nobody looks in.
+    let _ = process::forbid_dump();
+    let number = std::env::args().nth(1).and_then(|text| text.parse().ok());
+    let Some(link) = number.and_then(|number: RawFd| Link::inherited(number).ok()) else {
+        clone::exit_now(1);
+    };
+    let failed = match serve(&link) {
+        Ok(never) => match never {},
+        Err(failed) => failed,
+    };
+    // Nobody may be there any more to hear it.
+    let _ = link.write(&Report::Failed(failed));
+    clone::exit_now(1)
+}
+
+fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
+    let Some(Received { message, fds }) = link.receive::<Order>(None)? else {
+        return Err(StepError::refused("read", "the plan", "the runtime is gone"));
+    };
+    match message {
+        Order::Init(plan) => {
+            sweep(link, plan.process.kept_fds, &fds)?;
+            init::run(*plan, link, fds)
+        }
+        Order::Tenant(plan) => {
+            sweep(link, plan.process.kept_fds, &fds)?;
+            tenant::run(*plan, link, fds)
+        }
+        _ => Err(StepError::refused("read", "the plan", "it is another message")),
+    }
+}
+
+/// Closes what nobody asked to keep: all descriptors but the first three, those
+/// to keep after them, the socket, and these. At the beginning that is what the
+/// runtime's caller left open, at the end what is left of the set-up.
+pub(super) fn sweep(
+    link: &Link,
+    kept: u32,
+    fds: &[std::os::fd::OwnedFd],
+) -> Result<(), StepError> {
+    use std::os::fd::AsRawFd;
+    let failed = |errno| StepError::new("close", "the caller's descriptors", errno);
+    let mut ours: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    ours.push(link.number());
+    ours.sort_unstable();
+    let mut next = RawFd::try_from(kept).unwrap_or(RawFd::MAX).saturating_add(3);
+    for number in ours {
+        if number > next {
+            fd::close_range(next, Some(number.saturating_sub(1))).map_err(failed)?;
+        }
+        next = next.max(number.saturating_add(1));
+    }
+    fd::close_range(next, None).map_err(failed)
+}

@@ -1,0 +1,77 @@
+//! A process that joins a container: what `exec` runs.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::init::{attach, become_root_inside, host_proc, reset_affinity};
+use super::link::Link;
+use super::user_process::{Finish, finish};
+use crate::error::StepError;
+use crate::path::RootFd;
+use crate::plan::TenantPlan;
+use crate::rootfs;
+use crate::security::keyring;
+use crate::sys::{ns, sched};
+use crate::terminal::Pty;
+
+pub(super) fn run(
+    plan: TenantPlan,
+    link: &Link,
+    fds: Vec<OwnedFd>,
+) -> Result<Infallible, StepError> {
+    let missing = || StepError::refused("join", "the container", "its process is missing");
+    let init = fds.into_iter().next().ok_or_else(missing)?;
+    if let Some(name) = &plan.keyring {
+        keyring::join(name)?;
+    }
+    let proc = host_proc()?;
+    match &plan.process.final_affinity {
+        Some(mask) => sched::set_affinity(0, mask)
+            .map_err(|errno| StepError::new("set", "process.execCPUAffinity.final", errno))?,
+        None => reset_affinity()?,
+    }
+    // The pid namespace was joined before the clone that made us.
+    let flags = plan.namespaces & !libc::CLONE_NEWPID;
+    if flags != 0 {
+        ns::join(init.as_fd(), flags)
+            .map_err(|errno| StepError::new("join", "the container's namespaces", errno))?;
+    }
+    drop(init);
+    if plan.namespaces & libc::CLONE_NEWUSER != 0 {
+        become_root_inside()?;
+    }
+    if let Some(path) = &plan.chroot {
+        rootfs::chroot_into(path)?;
+    }
+    nix::unistd::setsid().map_err(|errno| StepError::new("make", "a session", errno))?;
+    let terminal = match plan.process.terminal {
+        Some(asked) => {
+            let root = open(
+                "/",
+                OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(|errno| StepError::new("open", "the container's root", errno))?;
+            let pty = Pty::open(&RootFd::new(root))?;
+            if let Some(size) = asked.size {
+                pty.resize(size)?;
+            }
+            pty.give_to(plan.process.user.uid)?;
+            Some(attach(pty)?)
+        }
+        None => None,
+    };
+    finish(Finish {
+        link,
+        process: &plan.process,
+        seccomp: plan.seccomp.as_ref(),
+        proc,
+        terminal,
+        fifo: None,
+        hooks: &[],
+        hook_state: None,
+    })
+}

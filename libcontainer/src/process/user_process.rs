@@ -1,0 +1,396 @@
+//! The end of init and tenant: from a process that is set up to the user's
+//! program. One code for both, so that the rules for users, capabilities,
+//! filters and the working directory are written once.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, SFlag, fstat, umask};
+use nix::unistd::{Uid, chdir, fchown, getcwd};
+
+use super::link::Link;
+use super::lookup::executable;
+use super::passwd::home;
+use super::protocol::{Order, Report};
+use super::stage::sweep;
+use crate::container::Status;
+use crate::error::{StepError, reason};
+use crate::hooks;
+use crate::path::{Missing, RootFd};
+use crate::plan::{HookPlan, HookState, ProcessPlan};
+use crate::seccomp::Filter;
+use crate::security::{capabilities, lsm};
+use crate::sys::fd::standing;
+use crate::sys::sched::SchedAttr;
+use crate::sys::{Errno, clone, creds, fd, process, sched};
+
+/// The byte that `start` writes into the FIFO.
+pub(crate) const START: u8 = b'S';
+
+/// The file mode mask of a process that asks for none.
+const DEFAULT_UMASK: u32 = 0o022;
+
+/// How the way to the program ends.
+pub(super) struct Finish<'a> {
+    pub(super) link: &'a Link,
+    pub(super) process: &'a ProcessPlan,
+    pub(super) seccomp: Option<&'a Filter>,
+    /// The procfs that labels are written to.
+    pub(super) proc: OwnedFd,
+    /// The terminal's name inside, with its master for the runtime.
+    pub(super) terminal: Option<(String, OwnedFd)>,
+    /// The FIFO to wait at; none: go on when told to proceed.
+    pub(super) fifo: Option<OwnedFd>,
+    /// Hooks right before the program.
+    pub(super) hooks: &'a [HookPlan],
+    pub(super) hook_state: Option<&'a HookState>,
+}
+
+/// Goes on to the user's program.
+pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
+    let Finish {
+        link,
+        process: plan,
+        seccomp,
+        proc,
+        terminal,
+        fifo,
+        hooks,
+        hook_state,
+    } = finish;
+    apply_scheduling(plan)?;
+    let environment = environment(plan);
+    umask(Mode::from_bits_truncate(plan.user.umask.unwrap_or(DEFAULT_UMASK)));
+    let early = make_and_enter(&plan.cwd)?;
+    give_streams(plan.user.uid)?;
+    report_ready(link, terminal)?;
+    set_labels(proc.as_fd(), plan)?;
+    drop(proc);
+
+    if plan.no_new_privileges {
+        creds::set_no_new_privs()
+            .map_err(|errno| StepError::new("set", "no_new_privs", errno))?;
+    } else if let Some(filter) = seccomp {
+        // Without no_new_privs it takes a capability that is about to go.
+        install(link, filter)?;
+    }
+    become_user(plan, early, link)?;
+    let program = executable(plan.args.first().map_or("", String::as_str), &environment)?;
+    let argv = c_strings(&plan.args)?;
+    let envp = c_strings(&environment)?;
+    let path = CString::new(program.as_str())
+        .map_err(|_| StepError::refused("execute", &program, "it contains a NUL byte"))?;
+    sweep(link, plan.kept_fds, fifo.as_slice())?;
+    if hooks.is_empty() {
+        reset_signals()?;
+    }
+    if plan.no_new_privileges && let Some(filter) = seccomp {
+        install(link, filter)?;
+    }
+    let failed = wait_and_execute(&Last {
+        link,
+        fifo: fifo.as_ref().map(AsFd::as_fd),
+        hooks,
+        hook_state,
+        environment: &environment,
+        program: &program,
+        path: &path,
+        argv: &argv,
+        envp: &envp,
+    });
+    let Some(fifo) = fifo else {
+        return Err(failed);
+    };
+    // Whoever started us reads it there.
+    if let Ok(bytes) = postcard::to_allocvec(&failed) {
+        let _ = nix::unistd::write(&fifo, &bytes);
+    }
+    clone::exit_now(1)
+}
+
+/// The failure that an init left in the FIFO.
+pub(crate) fn read_failure(bytes: &[u8]) -> Option<StepError> {
+    postcard::from_bytes(bytes).ok()
+}
+
+struct Last<'a> {
+    link: &'a Link,
+    fifo: Option<BorrowedFd<'a>>,
+    hooks: &'a [HookPlan],
+    hook_state: Option<&'a HookState>,
+    environment: &'a [String],
+    program: &'a str,
+    path: &'a CStr,
+    argv: &'a [CString],
+    envp: &'a [CString],
+}
+
+fn wait_and_execute(last: &Last<'_>) -> StepError {
+    match last.fifo {
+        Some(fifo) => {
+            // Closed, it tells the runtime that all went well.
+            if let Err(errno) = close_link(last.link) {
+                return StepError::new("close", "the runtime's socket", errno);
+            }
+            if let Err(failed) = wait_at(fifo) {
+                return failed;
+            }
+        }
+        // Alone in our process group or not, the runtime may end now.
+        None => {}
+    }
+    if let Err(failed) = run_hooks(last) {
+        return failed;
+    }
+    let argv: Vec<&CStr> = last.argv.iter().map(CString::as_c_str).collect();
+    let envp: Vec<&CStr> = last.envp.iter().map(CString::as_c_str).collect();
+    let errno = clone::execve(last.path, &argv, &envp);
+    StepError::said(format!("exec {}: {}", last.program, reason(errno)))
+}
+
+/// Closes the socket while its owner lives on to the exec.
+fn close_link(link: &Link) -> Result<(), Errno> {
+    fd::close_range(link.number(), Some(link.number()))
+}
+
+/// Sleeps until somebody writes the byte. The FIFO is open for writing here
+/// too, so that it never reads as ended.
+fn wait_at(fifo: BorrowedFd<'_>) -> Result<(), StepError> {
+    let mut byte = [0];
+    loop {
+        match nix::unistd::read(fifo, &mut byte) {
+            Ok(1) if byte == [START] => return Ok(()),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(StepError::new("wait at", "the start FIFO", errno)),
+        }
+    }
+}
+
+fn run_hooks(last: &Last<'_>) -> Result<(), StepError> {
+    let Some(state) = last.hook_state.filter(|_| !last.hooks.is_empty()) else {
+        return Ok(());
+    };
+    let pid = nix::unistd::getpid().as_raw();
+    let document = hooks::document(state, Status::Created, pid);
+    hooks::run_all(
+        last.hooks,
+        &hooks::Context {
+            kind: "startContainer",
+            state: &document,
+            environment: Some(last.environment),
+            directory: None,
+        },
+    )?;
+    reset_signals()
+}
+
+/// Tells the runtime that everything stands, and waits until it is ready too.
+fn report_ready(link: &Link, terminal: Option<(String, OwnedFd)>) -> Result<(), StepError> {
+    let (name, master) = match terminal {
+        Some((name, master)) => (Some(name), Some(master)),
+        None => (None, None),
+    };
+    let fds: Vec<BorrowedFd<'_>> = master.iter().map(AsFd::as_fd).collect();
+    link.send(&Report::Ready { terminal: name }, &fds)?;
+    match link.receive::<Order>(None)?.map(|received| received.message) {
+        Some(Order::Proceed) => {}
+        Some(_) => return Err(StepError::refused("proceed", "to the program", "it is another message")),
+        None => return Err(StepError::refused("proceed", "to the program", "the runtime is gone")),
+    }
+    // From here on the container outlives the runtime.
+    process::set_parent_death_signal(0)
+        .map_err(|errno| StepError::new("clear", "the parent death signal", errno))
+}
+
+fn apply_scheduling(plan: &ProcessPlan) -> Result<(), StepError> {
+    if let Some(asked) = &plan.scheduler {
+        let attributes = SchedAttr {
+            size: 0,
+            policy: asked.policy,
+            flags: asked.flags,
+            nice: asked.nice,
+            priority: asked.priority,
+            runtime: asked.runtime,
+            deadline: asked.deadline,
+            period: asked.period,
+        };
+        sched::set_scheduler(&attributes)
+            .map_err(|errno| StepError::new("set", "process.scheduler", errno))?;
+    }
+    if let Some(asked) = plan.io_priority {
+        sched::set_io_priority(asked.class, asked.level)
+            .map_err(|errno| StepError::new("set", "process.ioPriority", errno))?;
+    }
+    if let Some(domain) = plan.personality {
+        process::set_personality(domain)
+            .map_err(|errno| StepError::new("set", "linux.personality", errno))?;
+    }
+    if let Some(policy) = &plan.memory_policy {
+        sched::set_memory_policy(policy.mode, &policy.nodes)
+            .map_err(|errno| StepError::new("set", "linux.memoryPolicy", errno))?;
+    }
+    Ok(())
+}
+
+/// The environment with HOME: from the container's own list of users when it is
+/// missing or empty.
+fn environment(plan: &ProcessPlan) -> Vec<String> {
+    let mut environment = plan.env.clone();
+    let known = environment
+        .iter_mut()
+        .find(|variable| variable.starts_with("HOME="));
+    match known {
+        Some(variable) if variable == "HOME=" => {
+            *variable = format!("HOME={}", home(plan.user.uid));
+        }
+        Some(_) => {}
+        None => environment.push(format!("HOME={}", home(plan.user.uid))),
+    }
+    environment
+}
+
+/// Whether the working directory was entered before the change of user.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entered {
+    Yes,
+    /// Not with these rights: some directories let only their owner in.
+    NotYet,
+}
+
+/// Makes the working directory when it is missing and enters it.
+fn make_and_enter(cwd: &Path) -> Result<Entered, StepError> {
+    let failed = |action, errno| StepError::new(action, format!("cwd {}", cwd.display()), errno);
+    match chdir(cwd) {
+        Ok(()) => return Ok(Entered::Yes),
+        Err(Errno::EACCES) => return Ok(Entered::NotYet),
+        Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(failed("change to", errno)),
+    }
+    let root = nix::fcntl::open(
+        "/",
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|errno| failed("make", errno))?;
+    match RootFd::new(root).ensure(cwd, Missing::Directory) {
+        Ok(_) => {}
+        Err(Errno::EACCES) => return Ok(Entered::NotYet),
+        Err(errno) => return Err(failed("make", errno)),
+    }
+    chdir(cwd).map_err(|errno| failed("change to", errno))?;
+    Ok(Entered::Yes)
+}
+
+/// The working directory must lie in the root: one reached by a descriptor of
+/// the host would not (CVE-2024-21626).
+fn verify_cwd() -> Result<(), StepError> {
+    let refused = || {
+        StepError::refused(
+            "verify",
+            "that the current working directory is safe",
+            "it is outside of the container's root file system",
+        )
+    };
+    match getcwd() {
+        Ok(path) if path.is_absolute() => Ok(()),
+        // "(unreachable)", or removed.
+        Ok(_) | Err(Errno::ENOENT) => Err(refused()),
+        Err(errno) => Err(StepError::new("look up", "the working directory", errno)),
+    }
+}
+
+/// Gives pipes and files on the standard streams to the user, so that they can
+/// be opened again by name. Devices belong to the host: never those.
+fn give_streams(uid: u32) -> Result<(), StepError> {
+    for number in 0..3 {
+        let stream = standing(number);
+        let Ok(stat) = fstat(stream) else { continue };
+        let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+        let device = matches!(kind, SFlag::S_IFCHR | SFlag::S_IFBLK);
+        if device || stat.st_uid == uid {
+            continue;
+        }
+        match fchown(stream, Some(Uid::from_raw(uid)), None) {
+            // Not mapped, read-only, or another's: readable and writable as is.
+            Ok(()) | Err(Errno::EINVAL | Errno::EPERM | Errno::EROFS) => {}
+            Err(errno) => {
+                return Err(StepError::new(
+                    "change the owner of",
+                    format!("standard stream {number}"),
+                    errno,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_labels(proc: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), StepError> {
+    if let Some(profile) = &plan.apparmor {
+        lsm::set_apparmor_on_exec(proc, profile)?;
+    }
+    if let Some(label) = &plan.selinux {
+        lsm::set_selinux_on_exec(proc, label)?;
+    }
+    Ok(())
+}
+
+/// From root to the user, in the one order that works: the bounding set while
+/// privileged, groups before users, capabilities after.
+fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), StepError> {
+    let user = &plan.user;
+    let failed = |action: &'static str, object: String| {
+        move |errno| StepError::new(action, object, errno)
+    };
+    capabilities::limit(plan.capabilities.bounding)?;
+    creds::keep_capabilities(true).map_err(failed("keep", "capabilities".to_owned()))?;
+    match creds::set_groups(&user.groups) {
+        // Groups cannot be set in a user namespace with one mapping: none are
+        // asked for then, and the caller's are not gained by anything.
+        Err(Errno::EPERM) if user.groups.is_empty() => {}
+        done => done.map_err(failed("set", format!("groups {:?}", user.groups)))?,
+    }
+    creds::set_gid(user.gid).map_err(failed("set", format!("group {}", user.gid)))?;
+    creds::set_uid(user.uid).map_err(failed("set", format!("user {}", user.uid)))?;
+    creds::keep_capabilities(false).map_err(failed("keep", "capabilities".to_owned()))?;
+    if entered == Entered::NotYet {
+        chdir(plan.cwd.as_path()).map_err(failed("change to", format!("cwd {}", plan.cwd.display())))?;
+    }
+    verify_cwd()?;
+    let mut warnings = Vec::new();
+    capabilities::take_on(&plan.capabilities, |warning| warnings.push(warning))?;
+    for warning in warnings {
+        link.write(&Report::Warning(warning))?;
+    }
+    Ok(())
+}
+
+fn install(link: &Link, filter: &Filter) -> Result<(), StepError> {
+    if let Some(listener) = filter.install()? {
+        // By number: sending a descriptor may be the very call that waits for
+        // the listener's verdict.
+        link.write(&Report::Listener(listener.as_raw_fd()))?;
+        match link.receive::<Order>(None)?.map(|received| received.message) {
+            Some(Order::Proceed) => {}
+            _ => return Err(StepError::refused("hand over", "the seccomp listener", "the runtime is gone")),
+        }
+    }
+    Ok(())
+}
+
+fn c_strings(strings: &[String]) -> Result<Vec<CString>, StepError> {
+    strings
+        .iter()
+        .map(|text| {
+            CString::new(text.as_str())
+                .map_err(|_| StepError::refused("pass", "an argument", "it contains a NUL byte"))
+        })
+        .collect()
+}
+
+fn reset_signals() -> Result<(), StepError> {
+    process::reset_signals().map_err(|errno| StepError::new("reset", "signals", errno))
+}

@@ -1,0 +1,26 @@
+//! `/dev/console`: the container's own terminal under its old name.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use super::dev::place;
+use crate::error::StepError;
+use crate::path::{Missing, RootFd};
+use crate::sys::Errno;
+use crate::sys::mount::{move_mount, open_tree_clone};
+
+/// Binds a terminal, by its descriptor, onto `/dev/console`.
+pub(crate) fn bind_console(root: &RootFd, terminal: BorrowedFd<'_>) -> Result<(), StepError> {
+    let failed = |errno| StepError::new("bind the terminal to", "/dev/console", errno);
+    let dev = root
+        .ensure(Path::new("/dev"), Missing::Directory)
+        .map_err(failed)?;
+    let target = match place(dev.as_fd(), c"console") {
+        // A read-only image without the file: the console is a convenience, the
+        // terminal itself works.
+        Err(Errno::EROFS) => return Ok(()),
+        target => target.map_err(failed)?,
+    };
+    let tree = open_tree_clone(terminal, c"", false).map_err(failed)?;
+    move_mount(tree.as_fd(), target.as_fd()).map_err(failed)
+}

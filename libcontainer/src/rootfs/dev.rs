@@ -1,0 +1,217 @@
+//! Device nodes and the usual links of `/dev`.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat, makedev, mknodat};
+use nix::unistd::{UnlinkatFlags, fchownat, symlinkat, unlinkat};
+
+use crate::error::StepError;
+use crate::path::{Missing, RootFd, c_path};
+use crate::plan::{DeviceKind, DeviceNode};
+use crate::sys::Errno;
+use crate::sys::mount::{MountAttr, attr, mount_setattr, move_mount, open_tree_clone};
+
+/// Links that programs expect (config-linux.md, "Default Devices" and the
+/// runtime.md of the Linux runtime).
+const LINKS: [(&CStr, &str); 4] = [
+    (c"fd", "/proc/self/fd"),
+    (c"stdin", "/proc/self/fd/0"),
+    (c"stdout", "/proc/self/fd/1"),
+    (c"stderr", "/proc/self/fd/2"),
+];
+
+/// Makes the nodes and links. In a user namespace nodes cannot be made: the
+/// host's are bound.
+pub(crate) fn make_devices(
+    root: &RootFd,
+    nodes: &[DeviceNode],
+    user_namespace: bool,
+) -> Result<(), StepError> {
+    let dev = root
+        .ensure(Path::new("/dev"), Missing::Directory)
+        .map_err(|errno| StepError::new("open", "/dev of the container", errno))?;
+    for node in nodes {
+        // Most lie in /dev itself, which is open already.
+        let parent;
+        let (here, name) = if node.path.parent() == Some(Path::new("/dev")) {
+            let name = node.path.file_name().map(Path::new).unwrap_or(Path::new(""));
+            (dev.as_fd(), c_path(name).map_err(|errno| failed(node, errno))?)
+        } else {
+            let (fd, name) = root.parent(&node.path).map_err(|errno| failed(node, errno))?;
+            parent = fd;
+            (parent.as_fd(), name)
+        };
+        make(here, &name, node, user_namespace)?;
+    }
+    links(dev.as_fd())
+}
+
+fn failed(node: &DeviceNode, errno: Errno) -> StepError {
+    StepError::new("make device", node.path.display().to_string(), errno)
+}
+
+fn make(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    node: &DeviceNode,
+    user_namespace: bool,
+) -> Result<(), StepError> {
+    let here = |errno| failed(node, errno);
+    if user_namespace {
+        return bind(parent, name, node);
+    }
+    let (kind, number) = kernel_form(node.kind);
+    match mknodat(parent, name, kind, Mode::from_bits_truncate(node.mode), number) {
+        Ok(()) => return own(parent, name, node),
+        // Not ours to make here (a container within a container).
+        Err(Errno::EPERM) => return bind(parent, name, node),
+        Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(here(errno)),
+    }
+    let found = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(here)?;
+    let found_kind = SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT;
+    if found_kind == kind && (found.st_rdev == number || kind == SFlag::S_IFIFO) {
+        return own(parent, name, node);
+    }
+    match found_kind {
+        // What poses as the device is put away; a directory is somebody's data.
+        SFlag::S_IFDIR => Err(StepError::refused(
+            "make device",
+            node.path.display().to_string(),
+            "there is a directory",
+        )),
+        _ => {
+            unlinkat(parent, name, UnlinkatFlags::NoRemoveDir).map_err(here)?;
+            mknodat(parent, name, kind, Mode::from_bits_truncate(node.mode), number)
+                .map_err(here)?;
+            own(parent, name, node)
+        }
+    }
+}
+
+fn kernel_form(kind: DeviceKind) -> (SFlag, libc::dev_t) {
+    match kind {
+        DeviceKind::Char { major, minor } => (SFlag::S_IFCHR, makedev(major.into(), minor.into())),
+        DeviceKind::Block { major, minor } => (SFlag::S_IFBLK, makedev(major.into(), minor.into())),
+        DeviceKind::Fifo => (SFlag::S_IFIFO, 0),
+    }
+}
+
+/// Owner and mode, exact: the node may have been there, and a change of owner
+/// takes set-id bits away.
+fn own(parent: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Result<(), StepError> {
+    let here = |errno| failed(node, errno);
+    let found = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(here)?;
+    if (found.st_uid, found.st_gid) != (node.uid, node.gid) {
+        fchownat(
+            parent,
+            name,
+            Some(node.uid.into()),
+            Some(node.gid.into()),
+            AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+        .map_err(here)?;
+    }
+    if found.st_mode & 0o7777 != node.mode {
+        let mode = Mode::from_bits_truncate(node.mode);
+        fchmodat(parent, name, mode, FchmodatFlags::FollowSymlink).map_err(here)?;
+    }
+    Ok(())
+}
+
+/// Binds the host's node onto a file of that name.
+fn bind(parent: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Result<(), StepError> {
+    let here = |errno| failed(node, errno);
+    let (kind, number) = kernel_form(node.kind);
+    if kind == SFlag::S_IFIFO {
+        let mode = Mode::from_bits_truncate(node.mode);
+        return match mknodat(parent, name, kind, mode, 0) {
+            Ok(()) | Err(Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(here(errno)),
+        };
+    }
+    let path = c_path(&node.path).map_err(here)?;
+    let source = open_tree_clone(AT_FDCWD, &path, false).map_err(here)?;
+    verify(source.as_fd(), kind, number).map_err(|errno| {
+        here(errno).with_detail("the host has another file of that name")
+    })?;
+    let attributes = MountAttr {
+        set: attr::NOSUID | attr::NOEXEC,
+        ..MountAttr::default()
+    };
+    match mount_setattr(source.as_fd(), false, &attributes) {
+        Ok(()) | Err(Errno::ENOSYS) => {}
+        Err(errno) => return Err(here(errno)),
+    }
+    let target = place(parent, name).map_err(here)?;
+    move_mount(source.as_fd(), target.as_fd()).map_err(here)
+}
+
+/// A file to bind onto: the one that is there, or a new one. A link is neither.
+pub(super) fn place(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+    let look = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let make = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    match openat(parent, name, make, Mode::from_bits_truncate(0o644)) {
+        Ok(_) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    let found = openat(parent, name, look, Mode::empty())?;
+    let kind = SFlag::from_bits_truncate(fstat(&found)?.st_mode) & SFlag::S_IFMT;
+    match kind {
+        SFlag::S_IFLNK => {
+            unlinkat(parent, name, UnlinkatFlags::NoRemoveDir)?;
+            openat(parent, name, make, Mode::from_bits_truncate(0o644))?;
+            openat(parent, name, look, Mode::empty())
+        }
+        SFlag::S_IFDIR => Err(Errno::EISDIR),
+        _ => Ok(found),
+    }
+}
+
+/// A device is what its type and its number say together: the number alone is 0
+/// for a plain file and a pipe alike.
+pub(super) fn verify(fd: BorrowedFd<'_>, kind: SFlag, number: libc::dev_t) -> Result<(), Errno> {
+    let stat = fstat(fd)?;
+    let found = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+    if found == kind && stat.st_rdev == number {
+        Ok(())
+    } else {
+        Err(Errno::ENXIO)
+    }
+}
+
+fn links(dev: BorrowedFd<'_>) -> Result<(), StepError> {
+    for (name, target) in LINKS {
+        link(dev, name, target)?;
+    }
+    if Path::new("/proc/kcore").exists() {
+        link(dev, c"core", "/proc/kcore")?;
+    }
+    // The container's own terminals, whatever the image has there.
+    let failed = |errno| StepError::new("link", "/dev/ptmx", errno);
+    match symlinkat("pts/ptmx", dev, c"ptmx") {
+        Err(Errno::EEXIST) => {
+            if readlinkat(dev, c"ptmx").is_ok_and(|text| text == "pts/ptmx") {
+                return Ok(());
+            }
+            unlinkat(dev, c"ptmx", UnlinkatFlags::NoRemoveDir).map_err(failed)?;
+            symlinkat("pts/ptmx", dev, c"ptmx").map_err(failed)
+        }
+        done => done.map_err(failed),
+    }
+}
+
+/// A link that the image already has is left as it is.
+fn link(dev: BorrowedFd<'_>, name: &CStr, target: &str) -> Result<(), StepError> {
+    match symlinkat(target, dev, name) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(StepError::new(
+            "link",
+            format!("/dev/{}", name.to_string_lossy()),
+            errno,
+        )),
+    }
+}

@@ -1,0 +1,112 @@
+//! Making the container's root the root.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{chdir, chroot, fchdir};
+
+use super::prepare::unescape;
+use crate::error::StepError;
+use crate::mounts::set_propagation;
+use crate::path::{RootFd, c_path};
+use crate::plan::RootfsPlan;
+use crate::sys::Errno;
+use crate::sys::mount::{MountAttr, attr, mount, mount_setattr};
+
+/// Enters the root and leaves nothing of the host's mounts behind; then closes
+/// it for writing and sets its propagation, as asked.
+pub(crate) fn enter(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
+    let failed = |action, errno| StepError::new(action, plan.path.display().to_string(), errno);
+    fchdir(root).map_err(|errno| failed("change to rootfs", errno))?;
+    if plan.no_pivot {
+        move_over(plan)?;
+    } else {
+        pivot(plan)?;
+    }
+    chdir("/").map_err(|errno| failed("change to the root of", errno))?;
+    if let Some(asked) = plan.propagation {
+        set_propagation(root.as_fd(), asked.flag, asked.recursive)
+            .map_err(|errno| failed("set the propagation of", errno))?;
+    }
+    if plan.readonly {
+        let read_only = MountAttr {
+            set: attr::RDONLY,
+            ..MountAttr::default()
+        };
+        let done = match mount_setattr(root.as_fd(), false, &read_only) {
+            Err(Errno::ENOSYS) => {
+                let flags = libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY;
+                mount(None, c"/", None, flags, None)
+            }
+            done => done,
+        };
+        done.map_err(|errno| failed("make read-only", errno))?;
+    }
+    Ok(())
+}
+
+/// pivot_root(2) with both arguments `.`: the old root lies over the new one
+/// then, and is taken off.
+fn pivot(plan: &RootfsPlan) -> Result<(), StepError> {
+    let failed = |action, errno| StepError::new(action, plan.path.display().to_string(), errno);
+    nix::unistd::pivot_root(".", ".").map_err(|errno| failed("pivot to", errno))?;
+    if plan.propagation.is_some() {
+        // Taking it off must not show on the host.
+        mount(None, c".", None, libc::MS_SLAVE | libc::MS_REC, None)
+            .map_err(|errno| failed("cut off the old root of", errno))?;
+    }
+    nix::mount::umount2(".", nix::mount::MntFlags::MNT_DETACH)
+        .map_err(|errno| failed("take off the old root of", errno))
+}
+
+/// For roots that pivot_root(2) cannot leave (initramfs): the new root is moved
+/// over the old. What lies below could be reached by unmounting it; the host's
+/// procfs and sysfs are taken away first, so that no unmasked one is there.
+fn move_over(plan: &RootfsPlan) -> Result<(), StepError> {
+    let failed = |action, errno| StepError::new(action, plan.path.display().to_string(), errno);
+    for point in outside_proc_and_sys(&plan.path)? {
+        let target = c_path(&point).map_err(|errno| failed("leave", errno))?;
+        let gone = nix::mount::umount2(target.as_c_str(), nix::mount::MntFlags::MNT_DETACH);
+        match gone {
+            Ok(()) => {}
+            // Locked by a user namespace, or busy: covered instead.
+            Err(Errno::EINVAL | Errno::EPERM) => {
+                mount(Some(c"tmpfs"), &target, Some(c"tmpfs"), 0, None)
+                    .map_err(|errno| failed("cover the host's procfs for", errno))?;
+            }
+            Err(errno) => return Err(failed("take off the host's procfs for", errno)),
+        }
+    }
+    mount(Some(c"."), c"/", None, libc::MS_MOVE, None)
+        .map_err(|errno| failed("move to /", errno))?;
+    chroot(".").map_err(|errno| failed("change root to", errno))
+}
+
+/// The mount points of procfs and sysfs that are not in the container, the
+/// innermost first.
+fn outside_proc_and_sys(rootfs: &Path) -> Result<Vec<PathBuf>, StepError> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        StepError::new("read", "/proc/self/mountinfo", errno)
+    })?;
+    let mut points: Vec<PathBuf> = text
+        .lines()
+        .filter_map(|line| {
+            let (mount, fs) = line.split_once(" - ")?;
+            let fs_type = fs.split(' ').next()?;
+            let point = unescape(mount.split(' ').nth(4)?);
+            let outside = matches!(fs_type, "proc" | "sysfs") && !point.starts_with(rootfs);
+            outside.then_some(point)
+        })
+        .collect();
+    points.reverse();
+    Ok(points)
+}
+
+/// Without a mount namespace of the container's own: a change of root alone.
+pub(crate) fn chroot_into(rootfs: &Path) -> Result<(), StepError> {
+    let failed = |errno| StepError::new("change root to", rootfs.display().to_string(), errno);
+    chdir(rootfs).map_err(failed)?;
+    chroot(".").map_err(failed)?;
+    chdir("/").map_err(failed)
+}

@@ -1,0 +1,15 @@
+//! The root file system: made in a mount namespace of its own, then entered.
+
+mod console;
+mod dev;
+mod enter;
+mod masked;
+mod prepare;
+mod sysctl;
+
+pub(crate) use console::bind_console;
+pub(crate) use dev::make_devices;
+pub(crate) use enter::{chroot_into, enter};
+pub(crate) use masked::{mask, protect};
+pub(crate) use prepare::{check, prepare};
+pub(crate) use sysctl::set_sysctls;

@@ -1,0 +1,154 @@
+//! Propagation of the mount namespace, and the root as a mount of its own.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::sys::stat::Mode;
+
+use crate::error::StepError;
+use crate::mounts::Propagation;
+use crate::path::{RootFd, c_path, is_directory};
+use crate::plan::RootfsPlan;
+use crate::sys::Errno;
+use crate::sys::mount::{mount, move_mount, open_tree_clone};
+
+/// Cuts the namespace off from the host's mounts and binds the root onto itself:
+/// pivot_root(2) wants a mount, and so do attributes of the root alone.
+///
+/// What is given back is the root of that mount; everything below is reached
+/// through it.
+pub(crate) fn prepare(plan: &RootfsPlan) -> Result<RootFd, StepError> {
+    propagate(plan.propagation)?;
+    let failed = |action, errno| StepError::new(action, plan.path.display().to_string(), errno);
+    let path = c_path(&plan.path).map_err(|errno| failed("open rootfs", errno))?;
+    let directory = open(
+        plan.path.as_path(),
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|errno| failed("open rootfs", errno))?;
+    if plan.propagation.is_some() {
+        isolate_parent(&plan.path)?;
+    }
+    match open_tree_clone(AT_FDCWD, &path, true) {
+        Ok(tree) => {
+            // The name was looked up twice; both must be one directory.
+            same(&directory, &tree).map_err(|errno| failed("bind rootfs", errno))?;
+            move_mount(tree.as_fd(), directory.as_fd())
+                .map_err(|errno| failed("bind rootfs", errno))?;
+            Ok(RootFd::new(tree))
+        }
+        Err(Errno::ENOSYS) => {
+            let flags = libc::MS_BIND | libc::MS_REC;
+            mount(Some(&path), &path, None, flags, None)
+                .map_err(|errno| failed("bind rootfs", errno))?;
+            let bound = open(
+                plan.path.as_path(),
+                OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(|errno| failed("open rootfs", errno))?;
+            Ok(RootFd::new(bound))
+        }
+        Err(errno) => Err(failed("bind rootfs", errno)),
+    }
+}
+
+fn same(one: &std::os::fd::OwnedFd, other: &std::os::fd::OwnedFd) -> Result<(), Errno> {
+    use nix::sys::stat::fstat;
+    let (one, other) = (fstat(one)?, fstat(other)?);
+    if one.st_dev == other.st_dev && one.st_ino == other.st_ino {
+        Ok(())
+    } else {
+        Err(Errno::ESTALE)
+    }
+}
+
+/// Slave by default: the host's mounts and unmounts reach the container's
+/// copies, the container's never the host.
+fn propagate(asked: Option<Propagation>) -> Result<(), StepError> {
+    let (flag, recursive) = match asked {
+        None => (libc::MS_SLAVE, libc::MS_REC),
+        // What cannot be bound cannot be made a root either; the root becomes
+        // unbindable in the end.
+        Some(asked) if asked.flag == u64::from(libc::MS_UNBINDABLE) => {
+            (libc::MS_PRIVATE, libc::MS_REC)
+        }
+        Some(asked) => (
+            libc::c_ulong::try_from(asked.flag).unwrap_or(libc::MS_SLAVE),
+            if asked.recursive { libc::MS_REC } else { 0 },
+        ),
+    };
+    mount(None, c"/", None, flag | recursive, None)
+        .map_err(|errno| StepError::new("set the propagation of", "/", errno))
+}
+
+/// The mount that holds the root must not be shared: pivot_root(2) refuses it,
+/// and the bind would show on the host.
+fn isolate_parent(rootfs: &Path) -> Result<(), StepError> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        StepError::new("read", "/proc/self/mountinfo", errno)
+    })?;
+    let points = text
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(unescape);
+    let parent = points
+        .filter(|point| rootfs.starts_with(point))
+        .max_by_key(|point| point.as_os_str().len());
+    let Some(parent) = parent else { return Ok(()) };
+    let failed =
+        |errno| StepError::new("make private", parent.display().to_string(), errno);
+    let target = c_path(&parent).map_err(failed)?;
+    mount(None, &target, None, libc::MS_PRIVATE, None).map_err(failed)
+}
+
+/// A path of mountinfo: white space and backslashes are octal there (proc(5)).
+pub(super) fn unescape(text: &str) -> std::path::PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = tail
+            .get(..3)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal {
+            Some(byte) if first == b'\\' => {
+                bytes.push(byte);
+                rest = tail.get(3..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+/// Refuses a root that is no directory before anything is made.
+pub(crate) fn check(path: &Path) -> Result<(), StepError> {
+    let failed = |errno| StepError::new("open rootfs", path.display().to_string(), errno);
+    let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(failed)?;
+    if is_directory(found.as_fd()).map_err(failed)? {
+        Ok(())
+    } else {
+        Err(failed(Errno::ENOTDIR))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescape;
+    use std::path::Path;
+
+    #[test]
+    fn octal_escapes_are_read() {
+        assert_eq!(unescape("/a\\040b\\134c"), Path::new("/a b\\c"));
+        assert_eq!(unescape("/plain"), Path::new("/plain"));
+        assert_eq!(unescape("/end\\04"), Path::new("/end\\04"));
+    }
+}

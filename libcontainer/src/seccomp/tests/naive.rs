@@ -1,0 +1,139 @@
+//! What a profile means, the long way: every rule is looked at for every call.
+
+use super::interpreter::Data;
+use crate::seccomp::{Arch, names::Call};
+use crate::spec::oci::{
+    LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator as Op,
+};
+
+/// One of the rules for a call.
+struct Rule {
+    args: Vec<LinuxSeccompArg>,
+    action: u32,
+}
+
+pub(super) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data) -> u32 {
+    let mut archs = vec![native];
+    for arch in spec.architectures().iter().flatten() {
+        archs.extend(Arch::from_spec(*arch, native));
+    }
+    let x32 = data.number >= 1 << 30;
+    let arch = archs.into_iter().find(|arch| match arch {
+        Arch::X86_64 => data.arch == arch.audit() && (!x32 || data.number == u32::MAX),
+        Arch::X32 => data.arch == arch.audit() && x32,
+        _ => data.arch == arch.audit(),
+    });
+    let Some(arch) = arch else {
+        return super::KILL;
+    };
+    let default = value(spec.default_action(), spec.default_errno_ret());
+    let (mut rules, mut newest, mut named) = (Vec::new(), 0, false);
+    for syscall in spec.syscalls().iter().flatten() {
+        for name in syscall.names() {
+            let Some(number) = Call::named(name).and_then(|call| call.number(arch)) else {
+                continue;
+            };
+            if number & 0x3fff_ffff < 0xf0000 {
+                newest = newest.max(number & 0x3fff_ffff);
+            }
+            named |= number == data.number;
+            let action = value(syscall.action(), syscall.errno_ret());
+            if number != data.number || action == default {
+                continue;
+            }
+            let args = syscall.args().clone().unwrap_or_default();
+            let twice = (0..6).any(|at| args.iter().filter(|arg| arg.index() == at).count() > 1);
+            if twice {
+                let each = args.into_iter().map(|arg| Rule {
+                    args: vec![arg],
+                    action,
+                });
+                rules.extend(each);
+            } else {
+                rules.push(Rule { args, action });
+            }
+        }
+    }
+    let refuses = !matches!(
+        spec.default_action(),
+        LinuxSeccompAction::ScmpActAllow
+            | LinuxSeccompAction::ScmpActLog
+            | LinuxSeccompAction::ScmpActTrace
+    );
+    if rules.is_empty() {
+        let number = if arch == Arch::X32 {
+            data.number - (1 << 30)
+        } else {
+            data.number
+        };
+        let newer = number > newest || (arch == Arch::S390x && number == 0);
+        return if refuses && newest > 0 && newer && !named {
+            super::ENOSYS
+        } else {
+            default
+        };
+    }
+    let wide = arch.layout().wide;
+    let kept = |arg: &&LinuxSeccompArg| mask(arg, wide) != 0;
+    if let Some(rule) = rules
+        .iter()
+        .find(|rule| rule.args.iter().filter(kept).count() == 0)
+    {
+        return rule.action;
+    }
+    let mut holding: Vec<&Rule> = rules
+        .iter()
+        .filter(|rule| rule.args.iter().all(|arg| holds(arg, data, wide)))
+        .collect();
+    holding.sort_by_key(|rule| rank(&rule.args, wide));
+    holding.first().map_or(default, |rule| rule.action)
+}
+
+fn value(action: LinuxSeccompAction, errno: Option<u32>) -> u32 {
+    action.as_u32(errno)
+}
+
+fn mask(arg: &LinuxSeccompArg, wide: bool) -> u64 {
+    let mask = match arg.op() {
+        Op::ScmpCmpMaskedEq => arg.value(),
+        _ => u64::MAX,
+    };
+    if wide { mask } else { mask & 0xffff_ffff }
+}
+
+fn datum(arg: &LinuxSeccompArg, wide: bool) -> u64 {
+    let datum = match arg.op() {
+        Op::ScmpCmpMaskedEq => arg.value_two().unwrap_or_default(),
+        _ => arg.value(),
+    };
+    datum & mask(arg, wide)
+}
+
+fn holds(arg: &LinuxSeccompArg, data: &Data, wide: bool) -> bool {
+    let word = data.args[arg.index()] & mask(arg, wide);
+    let datum = datum(arg, wide);
+    match arg.op() {
+        Op::ScmpCmpNe => word != datum,
+        Op::ScmpCmpLt => word < datum,
+        Op::ScmpCmpLe => word <= datum,
+        Op::ScmpCmpEq | Op::ScmpCmpMaskedEq => word == datum,
+        Op::ScmpCmpGe => word >= datum,
+        Op::ScmpCmpGt => word > datum,
+    }
+}
+
+/// The table of the module's page, as a key to sort by. A key that ends sorts
+/// before one that goes on.
+fn rank(args: &[LinuxSeccompArg], wide: bool) -> Vec<(usize, u8, u64)> {
+    let mut args: Vec<_> = args.iter().filter(|arg| mask(arg, wide) != 0).collect();
+    args.sort_by_key(|arg| arg.index());
+    let key = args.into_iter().map(|arg| {
+        let (class, value) = match arg.op() {
+            Op::ScmpCmpEq | Op::ScmpCmpMaskedEq | Op::ScmpCmpNe => (0, !datum(arg, wide)),
+            Op::ScmpCmpLt | Op::ScmpCmpLe => (1, datum(arg, wide)),
+            Op::ScmpCmpGe | Op::ScmpCmpGt => (2, !datum(arg, wide)),
+        };
+        (5 - arg.index(), class, value)
+    });
+    key.collect()
+}

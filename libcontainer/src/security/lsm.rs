@@ -1,0 +1,62 @@
+//! Labels of the security modules: `AppArmor` and `SELinux`.
+
+use std::ffi::CStr;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use nix::sys::stat::Mode;
+
+use crate::error::StepError;
+use crate::sys::Errno;
+use crate::sys::openat2::{Resolve, openat2};
+
+/// Whether this kernel confines by `AppArmor`.
+pub(crate) fn apparmor_enabled() -> bool {
+    std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"))
+}
+
+/// Whether this kernel confines by `SELinux`.
+pub(crate) fn selinux_enabled() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
+}
+
+/// The profile that the next exec of this thread takes on.
+pub(crate) fn set_apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<(), StepError> {
+    let text = format!("exec {profile}");
+    match write(proc, c"thread-self/attr/apparmor/exec", &text) {
+        // Before Linux 5.8 there is only the shared file.
+        Err(Errno::ENOENT) => write(proc, c"thread-self/attr/exec", &text),
+        done => done,
+    }
+    .map_err(|errno| StepError::new("apply apparmor profile", profile, errno))
+}
+
+/// The label that the next exec of this thread takes on.
+pub(crate) fn set_selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<(), StepError> {
+    write(proc, c"thread-self/attr/exec", label)
+        .map_err(|errno| StepError::new("apply SELinux label", label, errno))
+}
+
+/// Writes a file below a procfs of ours: no mount on the way, no link that
+/// leads out of it. `thread-self` is a link and is resolved first.
+fn write(proc: BorrowedFd<'_>, path: &CStr, text: &str) -> Result<(), Errno> {
+    use nix::fcntl::{OFlag, readlinkat};
+    use std::os::unix::ffi::OsStrExt;
+    let thread = readlinkat(proc, c"thread-self")?;
+    let rest = path
+        .to_bytes()
+        .strip_prefix(b"thread-self")
+        .unwrap_or_default();
+    let mut full = thread.as_bytes().to_vec();
+    full.extend_from_slice(rest);
+    let full = std::ffi::CString::new(full).map_err(|_| Errno::EINVAL)?;
+    let file = openat2(
+        proc,
+        &full,
+        OFlag::O_WRONLY.bits(),
+        Mode::empty().bits(),
+        Resolve::STRICT,
+    )?;
+    nix::unistd::write(&file, text.as_bytes())?;
+    Ok(())
+}

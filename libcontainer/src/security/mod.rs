@@ -1,0 +1,5 @@
+//! What limits a process beyond its namespaces.
+
+pub mod capabilities;
+pub(crate) mod keyring;
+pub(crate) mod lsm;

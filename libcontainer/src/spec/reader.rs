@@ -1,0 +1,162 @@
+//! Reading `config.json` and process documents.
+//!
+//! The strict parse of oci-spec is tried first. When it refuses, the text is
+//! read as plain JSON, what runc accepts beyond the strict form is mended with a
+//! note for each, and the result is parsed again; what still fails is named by
+//! its path in the document.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::mend;
+use super::oci::{Process, Spec};
+use crate::error::{Error, ErrorKind};
+
+/// A document that was read, and what had to be mended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document<T> {
+    /// What it says.
+    pub content: T,
+    /// One line for each mend, for the log.
+    pub notes: Vec<String>,
+}
+
+/// Reads a container's configuration. `name` is how errors call the file.
+///
+/// # Errors
+/// `InvalidConfig` with the line and column, or the path of the value at fault.
+pub fn read_spec(name: &str, text: &[u8]) -> Result<Document<Spec>, Error> {
+    read(name, text, mend::spec)
+}
+
+/// Reads a process document, as `exec --process` takes it.
+///
+/// # Errors
+/// As [`read_spec`].
+pub fn read_process(name: &str, text: &[u8]) -> Result<Document<Process>, Error> {
+    read(name, text, mend::process_document)
+}
+
+fn read<T: DeserializeOwned>(
+    name: &str,
+    text: &[u8],
+    mend: fn(&mut Value, &mut Vec<String>),
+) -> Result<Document<T>, Error> {
+    // Text after the document is left alone, as Go's decoder does.
+    let mut strict = serde_json::Deserializer::from_slice(text);
+    if let Ok(content) = T::deserialize(&mut strict) {
+        return Ok(Document {
+            content,
+            notes: Vec::new(),
+        });
+    }
+    let mut lenient = serde_json::Deserializer::from_slice(text);
+    let mut value =
+        serde::Deserialize::deserialize(&mut lenient).map_err(|error| invalid(name, "", &error))?;
+    let mut notes = Vec::new();
+    mend(&mut value, &mut notes);
+    let content = serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        invalid(name, &path, error.inner())
+    })?;
+    Ok(Document { content, notes })
+}
+
+fn invalid(name: &str, path: &str, error: &serde_json::Error) -> Error {
+    let place = if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}: ")
+    };
+    Error::new(
+        ErrorKind::InvalidConfig,
+        format!("cannot read {name}: {place}{error}"),
+    )
+    .with_path(path)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::{read_process, read_spec};
+
+    fn notes(text: &str) -> Vec<String> {
+        read_spec("config.json", text.as_bytes()).unwrap().notes
+    }
+
+    fn refusal(text: &str) -> String {
+        let error = read_spec("config.json", text.as_bytes()).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn strict_form_needs_no_mend() {
+        let text = r#"{"ociVersion":"1.3.0","root":{"path":"rootfs"},"unknown":1} trailing"#;
+        let document = read_spec("config.json", text.as_bytes()).unwrap();
+        assert!(document.notes.is_empty());
+        assert_eq!(document.content.version(), "1.3.0");
+    }
+
+    #[test]
+    fn unknown_capabilities_are_dropped_with_a_note() {
+        let text = r#"{"process":{"user":{},"cwd":"/","capabilities":
+            {"bounding":["CAP_KILL","CAP_NOPE","kill"]}}}"#;
+        let document = read_spec("config.json", text.as_bytes()).unwrap();
+        let process = document.content.process().clone().unwrap();
+        let bounding = process
+            .capabilities()
+            .clone()
+            .unwrap()
+            .bounding()
+            .clone()
+            .unwrap();
+        assert_eq!(bounding.len(), 1);
+        assert_eq!(document.notes.len(), 2, "{:?}", document.notes);
+        assert!(document.notes.iter().any(|note| note.contains("CAP_NOPE")));
+    }
+
+    #[test]
+    fn what_go_takes_as_zero_is_taken() {
+        let text = r#"{"process":{"user":null,"args":["x"]},
+            "linux":{"resources":{"devices":[{"allow":false,"type":"","access":"rwm"}],
+            "hugepageLimits":[{"pageSize":"2MB","limit":18446744073709551615}]}}}"#;
+        let document = read_spec("config.json", text.as_bytes()).unwrap();
+        let process = document.content.process().clone().unwrap();
+        assert_eq!(process.user().uid(), 0);
+        assert!(process.cwd().as_os_str().is_empty());
+    }
+
+    #[test]
+    fn the_spec_name_of_reset_on_fork_is_known() {
+        let text = r#"{"user":{},"cwd":"/","scheduler":
+            {"policy":"SCHED_OTHER","flags":["SCHED_FLAG_RESET_ON_FORK"]}}"#;
+        assert!(read_process("process.json", text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_last_of_two_keys_wins() {
+        let text = r#"{"hostname":"a","hostname":"b"}"#;
+        let document = read_spec("config.json", text.as_bytes()).unwrap();
+        assert_eq!(document.content.hostname().as_deref(), Some("b"));
+        assert!(notes(text).is_empty());
+    }
+
+    #[test]
+    fn faults_are_named_by_path() {
+        let text = r#"{"process":{"user":{"uid":"root"},"cwd":"/"}}"#;
+        let refusal = refusal(text);
+        assert!(
+            refusal.starts_with("cannot read config.json: process.user.uid: "),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn broken_text_is_named_by_line() {
+        let refusal = refusal("{\n \"root\": ");
+        assert!(refusal.contains("line 2"), "{refusal}");
+    }
+}

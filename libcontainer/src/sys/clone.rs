@@ -1,0 +1,188 @@
+//! clone3(2), and the few calls that run between it and the exec in the child.
+
+use std::ffi::{CStr, c_char};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use super::{Errno, Result, check, fd};
+
+/// Everything the child of [`spawn_image`] needs, prepared by the parent: the
+/// child allocates nothing and takes no lock.
+#[derive(Debug)]
+pub(crate) struct Image<'a> {
+    /// The file to execute.
+    pub(crate) file: BorrowedFd<'a>,
+    /// Its name in the process list.
+    pub(crate) name: &'a CStr,
+    /// The descriptor that stays open over the exec, and its number as text.
+    pub(crate) socket: BorrowedFd<'a>,
+    pub(crate) socket_number: &'a CStr,
+    /// Read one byte from the socket before the exec, then become user and group
+    /// 0: the id maps of a new user namespace are being written meanwhile, and
+    /// an exec under an unmapped id would lose the capabilities
+    /// (capabilities(7)).
+    pub(crate) waits_for_id_maps: bool,
+    /// Die when the thread that cloned ends (PR_SET_PDEATHSIG).
+    pub(crate) dies_with_parent: bool,
+}
+
+/// A new process: its pid in our pid namespace and its pidfd.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) pid: libc::pid_t,
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// The exit status of a child that could not execute the image.
+pub(crate) const EXEC_FAILED: i32 = 121;
+
+/// `struct clone_args` of clone3(2), all of version 2 (Linux 5.7).
+#[repr(C, align(8))]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// Clones with these `CLONE_NEW*` flags, into this cgroup, and executes the
+/// image in the child.
+pub(crate) fn spawn_image(
+    flags: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+    image: &Image<'_>,
+) -> Result<Spawned> {
+    let argv = [
+        image.name.as_ptr(),
+        image.socket_number.as_ptr(),
+        std::ptr::null(),
+    ];
+    let envp = [std::ptr::null()];
+    match clone3(flags, cgroup)? {
+        Some(spawned) => Ok(spawned),
+        None => trampoline(image, &argv, &envp),
+    }
+}
+
+/// fork(2) with namespaces for a process that has one thread.
+///
+/// `None` in the child, which goes on with a copy of the memory.
+pub(crate) fn fork_single_threaded(flags: libc::c_int) -> Result<Option<Spawned>> {
+    clone3(flags, None)
+}
+
+fn clone3(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<Spawned>> {
+    // Outside of c_int on purpose: bit 33 (Linux 5.7).
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let mut pidfd: libc::c_int = -1;
+    let mut args = CloneArgs {
+        flags: (flags as u32 as u64) | libc::CLONE_PIDFD as u64,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    if flags & libc::CLONE_PARENT != 0 {
+        // The kernel takes the signal of the caller's own parent.
+        args.exit_signal = 0;
+    }
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: without CLONE_VM the child has its own copy of all memory. What it
+    // may do with it is the callers' business: the trampoline makes system calls
+    // alone, and `fork_single_threaded` is for processes without other threads.
+    let pid = check(unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            (&raw mut args).cast::<libc::c_void>(),
+            size_of::<CloneArgs>(),
+        )
+    })?;
+    if pid == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Spawned {
+        pid: pid as libc::pid_t,
+        pidfd: fd::own(pidfd.into()),
+    }))
+}
+
+/// The child between clone and exec: system calls on prepared data, nothing
+/// else. A failure is the exit status; the parent sees the socket close.
+fn trampoline(image: &Image<'_>, argv: &[*const c_char], envp: &[*const c_char]) -> ! {
+    // SAFETY: (all blocks of this function) plain system calls on numbers and on
+    // pointers into the parent's prepared data, of which this process has its
+    // own copy; none allocates or locks.
+    if image.dies_with_parent {
+        // SAFETY: see above.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+    }
+    // SAFETY: see above. Nobody in a joined namespace may look into us.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    if image.waits_for_id_maps {
+        let mut byte = 0_u8;
+        // SAFETY: see above; the kernel writes at most one byte.
+        let got = unsafe {
+            libc::read(
+                image.socket.as_raw_fd(),
+                (&raw mut byte).cast::<libc::c_void>(),
+                1,
+            )
+        };
+        if got != 1 {
+            // SAFETY: see above.
+            unsafe { libc::_exit(EXEC_FAILED) };
+        }
+        // SAFETY: see above. The raw calls: libc's wrappers signal all threads
+        // of a process, and its list of them is the parent's.
+        unsafe { libc::syscall(libc::SYS_setresgid, 0, 0, 0) };
+        // SAFETY: see above.
+        unsafe { libc::syscall(libc::SYS_setresuid, 0, 0, 0) };
+    }
+    // SAFETY: see above.
+    unsafe { libc::fcntl(image.socket.as_raw_fd(), libc::F_SETFD, 0) };
+    // SAFETY: see above; both arrays end with a null pointer.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            image.file.as_raw_fd(),
+            c"".as_ptr(),
+            argv.as_ptr(),
+            envp.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    // SAFETY: see above.
+    unsafe { libc::_exit(EXEC_FAILED) }
+}
+
+/// Ends the process at once, without the image's exit handlers.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit does not return and runs nothing of ours.
+    unsafe { libc::_exit(status) }
+}
+
+/// execve(2) of a path in the current root.
+pub(crate) fn execve(path: &CStr, argv: &[&CStr], envp: &[&CStr]) -> Errno {
+    let argv: Vec<*const c_char> = pointers(argv);
+    let envp: Vec<*const c_char> = pointers(envp);
+    // SAFETY: both arrays end with a null pointer and point to live C strings.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    Errno::last()
+}
+
+fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
+    strings
+        .iter()
+        .map(|string| string.as_ptr())
+        .chain([std::ptr::null()])
+        .collect()
+}

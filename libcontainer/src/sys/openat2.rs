@@ -1,0 +1,55 @@
+//! openat2(2), Linux 5.6.
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use super::{Result, check, fd};
+
+/// How a path is resolved, `RESOLVE_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resolve(u64);
+
+impl Resolve {
+    /// Absolute paths and links, and `..`, stay below the descriptor as in a
+    /// chroot; links of procfs that jump are refused.
+    pub(crate) const IN_ROOT: Self = Self(0x10 | 0x02);
+    /// Nothing leaves the descriptor, no link is followed, no mount is crossed.
+    pub(crate) const STRICT: Self = Self(0x08 | 0x04 | 0x02 | 0x01);
+    /// Nothing leaves the descriptor and no link is followed; mounts are crossed.
+    pub(crate) const BENEATH_NO_LINKS: Self = Self(0x08 | 0x04 | 0x02);
+}
+
+#[repr(C)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+/// Opens `path` from `dir`, always close-on-exec.
+pub(crate) fn openat2(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    flags: libc::c_int,
+    mode: libc::mode_t,
+    resolve: Resolve,
+) -> Result<OwnedFd> {
+    let how = OpenHow {
+        flags: (flags | libc::O_CLOEXEC) as u64,
+        mode: mode.into(),
+        resolve: resolve.0,
+    };
+    let returned = check(
+        // SAFETY: the path is a C string, the structure is of the size given.
+        unsafe {
+            libc::syscall(
+                libc::SYS_openat2,
+                dir.as_raw_fd(),
+                path.as_ptr(),
+                &raw const how,
+                size_of::<OpenHow>(),
+            )
+        },
+    )?;
+    Ok(fd::own(returned))
+}

@@ -1,0 +1,56 @@
+//! `kill`.
+
+use libcontainer::Result;
+use libcontainer::lifecycle::{self, Exit};
+
+use crate::args::{Arity, Command, Grammar, Opt, Words};
+use crate::session::Session;
+
+pub(super) static KILL: Command = Command {
+    name: "kill",
+    about: "send a signal to a container's process",
+    usage: "<container-id> [signal]",
+    description: "\
+Sends a signal, SIGTERM when none is named, to the first process of a container.
+The signal is a number or a name, in any case, with or without \"SIG\".",
+    options: &[
+        Opt::switch("all", "a container that does not run is no error")
+            .short('a')
+            .unlisted(),
+    ],
+    grammar: Grammar::Anywhere,
+    arity: Arity::Between(1, 2),
+    failure: 1,
+    listed: true,
+    run,
+};
+
+fn run(session: &Session, words: &Words) -> Result<Exit> {
+    lifecycle::kill(
+        &session.root,
+        words.arg(0),
+        signal(words),
+        words.switch("all"),
+    )?;
+    Ok(Exit(0))
+}
+
+fn signal(words: &Words) -> &str {
+    match words.arg(1) {
+        "" => "SIGTERM",
+        signal => signal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signal;
+    use crate::commands::testing::words;
+
+    #[test]
+    fn the_signal_is_term_unless_named() {
+        assert_eq!(signal(&words(&["kill", "c"])), "SIGTERM");
+        assert_eq!(signal(&words(&["kill", "--all", "c", ""])), "SIGTERM");
+        assert_eq!(signal(&words(&["kill", "c", "usr1", "-a"])), "usr1");
+    }
+}

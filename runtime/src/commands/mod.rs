@@ -1,0 +1,22 @@
+//! The commands, one file each: its entry in the table, and what it does.
+
+mod create;
+mod delete;
+mod exec;
+mod features;
+mod kill;
+mod later;
+mod list;
+mod pause;
+mod ps;
+mod resume;
+mod run;
+mod spec;
+mod start;
+mod state;
+mod table;
+#[cfg(test)]
+mod testing;
+mod user;
+
+pub(crate) use table::{ALL, find};

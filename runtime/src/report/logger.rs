@@ -1,0 +1,127 @@
+//! The log, and the errors that end a command.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use libcontainer::Result;
+use libcontainer::error::Error;
+use log::{Level, Log, Metadata, Record};
+
+use super::time::rfc3339;
+use super::{Format, LogSettings, cannot, json, stderr_line, text};
+
+/// Where lines go. Before [`open`], they are text on stderr.
+static SINK: Sink = Sink(OnceLock::new());
+
+struct Sink(OnceLock<(Option<File>, Format)>);
+
+/// Opens the log and takes the library's lines from now on.
+///
+/// # Errors
+/// A log file that cannot be opened for appending.
+pub(crate) fn open(settings: &LogSettings) -> Result<()> {
+    let file = match &settings.file {
+        None => None,
+        Some(path) => {
+            let mut options = OpenOptions::new();
+            options.append(true).create(true).mode(0o644);
+            let file = options.open(path);
+            Some(file.map_err(|error| cannot("open log", &path.to_string_lossy(), &error))?)
+        }
+    };
+    // Both are set once, by this one call.
+    let _ = SINK.0.set((file, settings.format));
+    let _ = log::set_logger(&SINK);
+    log::set_max_level(settings.level);
+    Ok(())
+}
+
+/// Tells the error that ends a command: to the log, and to whoever looks at
+/// stderr. Its advice is a second line there and never part of the log.
+pub(crate) fn failure(error: &Error) {
+    // An error is one line, or a reader of the log would miss the rest.
+    let message = error.to_string();
+    SINK.write("error", &message);
+    if SINK.is_file() {
+        stderr_line(&message.replace('\n', " "));
+    }
+    if let Some(advice) = error.advice()
+        && (SINK.is_file() || SINK.format() == Format::Text)
+    {
+        stderr_line(&advice.replace('\n', " "));
+    }
+}
+
+/// Makes a panic one line in the log and on stderr.
+pub(crate) fn hook_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let notice = bug_notice(info);
+        SINK.write("error", &notice);
+        if SINK.is_file() {
+            stderr_line(&notice);
+        }
+    }));
+}
+
+fn bug_notice(info: &PanicHookInfo<'_>) -> String {
+    let place = info
+        .location()
+        .map_or_else(String::new, |place| format!(" at {place}"));
+    let words = info.payload_as_str().unwrap_or("no words");
+    let words = words.replace('\n', " ");
+    format!("this is a bug in lodge, please report it: panic{place}: {words}")
+}
+
+impl Sink {
+    fn is_file(&self) -> bool {
+        self.0.get().is_some_and(|(file, _)| file.is_some())
+    }
+
+    fn format(&self) -> Format {
+        self.0.get().map_or(Format::Text, |(_, format)| *format)
+    }
+
+    /// One line, in one write(2), so that lines of several processes never mix.
+    fn write(&self, level: &str, message: &str) {
+        let time = rfc3339(SystemTime::now());
+        let message = message.trim_end_matches('\n');
+        let line = match self.format() {
+            Format::Text => text::line(&time, level, message),
+            Format::Json => json::line(&time, level, message),
+        };
+        // A log that takes no more is no reason to fail what was asked for.
+        let _ = match self.0.get() {
+            Some((Some(file), _)) => (&mut &*file).write_all(line.as_bytes()),
+            Some((None, _)) | None => std::io::stderr().write_all(line.as_bytes()),
+        };
+    }
+}
+
+impl Log for Sink {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let level = match record.level() {
+            Level::Error => "error",
+            Level::Warn => "warning",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        };
+        match record.args().as_str() {
+            Some(message) => self.write(level, message),
+            None => self.write(level, &record.args().to_string()),
+        }
+    }
+
+    fn flush(&self) {}
+}

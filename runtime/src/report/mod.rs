@@ -1,0 +1,14 @@
+//! What the program says: log lines, errors and output.
+
+mod json;
+mod logger;
+mod os;
+mod output;
+mod settings;
+mod text;
+mod time;
+
+pub(crate) use logger::{failure, hook_panics, open};
+pub(crate) use os::cannot;
+pub(crate) use output::{stderr_line, stdout};
+pub(crate) use settings::{Format, LogSettings};
