@@ -1,0 +1,23 @@
+//! What the tests stand on.
+
+mod bundle;
+mod call;
+mod case;
+mod cgroup;
+pub(crate) mod clean;
+pub(crate) mod config;
+mod docker;
+mod fault;
+mod host;
+mod probe;
+mod terminal;
+
+pub(crate) use bundle::Bundle;
+pub(crate) use call::Call;
+pub(crate) use case::Case;
+pub(crate) use cgroup::Hierarchies;
+pub(crate) use docker::Docker;
+pub(crate) use fault::{Fault, Outcome, eventually, has, holds, lacks, same, skip};
+pub(crate) use host::Host;
+pub(crate) use probe::{MountLine, Seen};
+pub(crate) use terminal::{ConsoleSocket, Pty, read_until, type_line};

@@ -1,0 +1,192 @@
+//! Links in the image at every place that the runtime touches.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::json;
+
+use super::Decoy;
+use crate::harness::config::{MAPPED_ROOT, with_user_namespace};
+use crate::harness::{Case, Outcome, holds};
+use crate::tests::list;
+
+list!["attacks":
+    links_at_every_place,
+    links_in_a_user_namespace,
+    links_at_destinations_and_devices,
+    mounted_proc_elsewhere,
+];
+
+/// Puts a link of this sort at `place` in the root file system.
+fn put(case: &Case, place: &str, target: &str) -> Outcome {
+    let path = case.bundle.rootfs.join(place);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    if path.is_dir() && !path.is_symlink() {
+        fs::remove_dir_all(&path)?;
+    } else if path.is_symlink() || path.exists() {
+        fs::remove_file(&path)?;
+    }
+    symlink(target, path)?;
+    Ok(())
+}
+
+fn targets(case: &Case, decoy: &Decoy) -> Outcome<Vec<(&'static str, String)>> {
+    let outside = decoy.path();
+    let root = &case.bundle.rootfs;
+    for (name, target) in [
+        ("chain1", "/chain2"),
+        ("chain2", "/chain3"),
+        ("loop1", "/loop2"),
+        ("loop2", "/loop1"),
+    ] {
+        let _ = fs::remove_file(root.join(name));
+        symlink(target, root.join(name))?;
+    }
+    let _ = fs::remove_file(root.join("chain3"));
+    symlink(&outside, root.join("chain3"))?;
+    let up = "../".repeat(12);
+    Ok(vec![
+        ("absolute", outside.clone()),
+        (
+            "relative",
+            format!("{up}{}", outside.trim_start_matches('/')),
+        ),
+        ("chain", "/chain1".to_owned()),
+        ("loop", "/loop1".to_owned()),
+        ("dangling", format!("{outside}/new")),
+    ])
+}
+
+const PLACES: [&str; 10] = [
+    "dev",
+    "dev/pts",
+    "dev/shm",
+    "dev/mqueue",
+    "proc",
+    "sys",
+    "sys/fs",
+    "sys/fs/cgroup",
+    "etc",
+    "tmp",
+];
+
+fn everywhere(case: &Case, with_mounts: bool) -> Outcome {
+    let decoy = Decoy::make(case)?;
+    let config = case.bundle.config()?;
+    for place in PLACES {
+        for (sort, target) in targets(case, &decoy)? {
+            // The image as it was, but for this one place.
+            let fresh = case.another()?;
+            fresh.edit(|c| {
+                let cgroup = fresh.cgroup.clone();
+                *c = config.clone();
+                c["linux"]["cgroupsPath"] = json!(cgroup);
+                c["process"]["args"] = json!(["/bin/busybox", "true"]);
+                if !with_mounts && let Some(mounts) = c["mounts"].as_array_mut() {
+                    mounts.retain(|m| m["destination"] != format!("/{place}"));
+                }
+            })?;
+            targets(&fresh, &decoy)?;
+            put(&fresh, place, &target)?;
+            if config["linux"]["uidMappings"].is_array() {
+                fresh.bundle.give_to(MAPPED_ROOT)?;
+            }
+            let answer = fresh.call(&["run", &fresh.id]).limit(20).answer()?;
+            holds(
+                format!(
+                    "{sort} link at {place}: exit {}: {}",
+                    answer.code,
+                    answer.err()
+                ),
+                answer.code < 2,
+            )?;
+            decoy.check()?;
+            fs::remove_dir_all(&fresh.bundle.dir)?;
+        }
+    }
+    case.nothing_left()
+}
+
+fn links_at_every_place(case: &Case) -> Outcome {
+    everywhere(case, true)?;
+    fs::remove_dir_all(case.bundle.dir.join("outside"))?;
+    everywhere(case, false)
+}
+
+fn links_in_a_user_namespace(case: &Case) -> Outcome {
+    case.edit(with_user_namespace)?;
+    case.bundle.give_to(MAPPED_ROOT)?;
+    everywhere(case, true)
+}
+
+fn links_at_destinations_and_devices(case: &Case) -> Outcome {
+    let decoy = Decoy::make(case)?;
+    fs::write(case.bundle.dir.join("source"), "source\n")?;
+    let source = case
+        .bundle
+        .dir
+        .join("source")
+        .to_string_lossy()
+        .into_owned();
+    case.edit(|c| {
+        c["linux"]["devices"] =
+            json!([{"path": "/opt/device", "type": "c", "major": 1, "minor": 3, "uid": 55}]);
+        c["linux"]["maskedPaths"] = json!(["/opt/masked"]);
+        c["linux"]["readonlyPaths"] = json!(["/opt/fixed"]);
+        c["process"]["cwd"] = json!("/opt/cwd");
+        c["process"]["args"] = json!(["/bin/busybox", "true"]);
+    })?;
+    case.bundle.mount(
+        json!({"destination": "/opt/file", "type": "bind", "source": source, "options": ["bind"]}),
+    )?;
+    case.bundle
+        .mount(json!({"destination": "/opt/sub/dir", "type": "tmpfs", "source": "tmpfs"}))?;
+    for place in [
+        "opt/device",
+        "opt/masked",
+        "opt/fixed",
+        "opt/cwd",
+        "opt/file",
+        "opt/sub",
+        "opt/sub/dir",
+    ] {
+        for (sort, target) in targets(case, &decoy)? {
+            for end in ["", "/file", "/dir", "/new"] {
+                let opt = case.bundle.rootfs.join("opt");
+                fs::remove_dir_all(&opt)?;
+                fs::create_dir(&opt)?;
+                put(case, place, &format!("{target}{end}"))?;
+                let answer = case.call(&["run", &case.id]).limit(20).answer()?;
+                holds(
+                    format!(
+                        "{sort} link{end} at {place}: exit {}: {}",
+                        answer.code,
+                        answer.err()
+                    ),
+                    answer.code < 2,
+                )?;
+                decoy.check()?;
+            }
+        }
+    }
+    case.nothing_left()
+}
+
+fn mounted_proc_elsewhere(case: &Case) -> Outcome {
+    // A proc of the container at /foo, and /proc a link to it.
+    fs::remove_dir(case.bundle.rootfs.join("proc"))?;
+    symlink("/foo", case.bundle.rootfs.join("proc"))?;
+    case.edit(|c| {
+        if let Some(mounts) = c["mounts"].as_array_mut() {
+            mounts.insert(
+                0,
+                json!({"destination": "/foo", "type": "proc", "source": "proc"}),
+            );
+        }
+    })?;
+    case.run()?
+        .fails(1, &["must be mounted on ordinary directory"])?;
+    case.nothing_left()
+}

@@ -1,0 +1,142 @@
+//! Which cgroup a container is in.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::harness::{Case, Hierarchies, Outcome, has, holds, lacks, same, skip};
+use crate::tests::list;
+
+list!["cgroup":
+    joins_every_hierarchy,
+    default_path_names_the_id,
+    relative_path,
+    path_outside_is_kept_inside,
+    parents_are_made_and_left,
+    cgroup_that_is_not_empty_is_refused,
+    frozen_cgroup_is_refused,
+    exec_joins_every_hierarchy,
+    other_containers_stay,
+];
+
+fn joins_every_hierarchy(case: &Case) -> Outcome {
+    case.run_asleep()?;
+    let text = fs::read_to_string(format!("/proc/{}/cgroup", case.pid()?))?;
+    for line in text.lines() {
+        holds(
+            format!("{line} ends in {}", case.cgroup),
+            line.ends_with(&case.cgroup),
+        )?;
+    }
+    case.destroy()?;
+    case.nothing_left()
+}
+
+fn default_path_names_the_id(case: &Case) -> Outcome {
+    case.edit(|c| c["linux"]["cgroupsPath"] = json!(null))?;
+    case.run_asleep()?;
+    let text = fs::read_to_string(format!("/proc/{}/cgroup", case.pid()?))?;
+    has(&text, &format!("/{}", case.id))?;
+    case.destroy()?;
+    case.nothing_left()
+}
+
+fn relative_path(case: &Case) -> Outcome {
+    let name = format!("relative-{}", case.tag);
+    case.edit(|c| c["linux"]["cgroupsPath"] = json!(name))?;
+    case.run_asleep()?;
+    let text = fs::read_to_string(format!("/proc/{}/cgroup", case.pid()?))?;
+    has(&text, &format!("/{name}"))?;
+    case.destroy()?;
+    case.nothing_left()
+}
+
+fn path_outside_is_kept_inside(case: &Case) -> Outcome {
+    let path = format!("/../../../lodge-{}", case.tag);
+    case.edit(|c| c["linux"]["cgroupsPath"] = json!(path))?;
+    let answer = case.run()?;
+    if answer.code == 0 || !answer.err().is_empty() {
+        case.rt(&["delete", "--force", &case.id])?;
+    }
+    case.nothing_left()
+}
+
+fn parents_are_made_and_left(case: &Case) -> Outcome {
+    // A parent that others use is not ours to remove.
+    let hierarchies = Hierarchies::read()?;
+    let parent = format!("lodge-parent-{}", case.tag);
+    for point in hierarchies.all() {
+        fs::create_dir(point.join(&parent))?;
+    }
+    case.edit(|c| c["linux"]["cgroupsPath"] = json!(format!("/{parent}/own")))?;
+    case.run_script("true")?;
+    let mut left = 0;
+    for point in hierarchies.all() {
+        let dir = point.join(&parent);
+        left += u32::from(dir.is_dir());
+        let _ = fs::remove_dir(dir.join("own"));
+        let _ = fs::remove_dir(dir);
+    }
+    let wanted = u32::try_from(hierarchies.all().count())?;
+    same("parents", left, wanted)?;
+    case.nothing_left()
+}
+
+fn cgroup_that_is_not_empty_is_refused(case: &Case) -> Outcome {
+    case.run_asleep()?;
+    let second = case.another()?;
+    second.edit(|c| c["linux"]["cgroupsPath"] = json!(case.cgroup))?;
+    for verb in ["create", "run"] {
+        second
+            .rt(&[verb, &second.id])?
+            .fails(1, &["container's cgroup is not empty"])?;
+    }
+    case.status_is("running")?;
+    same("exec in the first", case.exec_script(&[], "echo in")?, "in")?;
+    case.destroy()?;
+    case.nothing_left()
+}
+
+fn frozen_cgroup_is_refused(case: &Case) -> Outcome {
+    let hierarchies = Hierarchies::read()?;
+    let name = case.cgroup.trim_start_matches('/');
+    let (dir, file, frozen, thawed) = if let Some(point) = hierarchies.controller("freezer") {
+        (point.join(name), "freezer.state", "FROZEN", "THAWED")
+    } else if hierarchies.unified() {
+        let Some(point) = &hierarchies.v2 else {
+            return skip("needs a freezer");
+        };
+        (point.join(name), "cgroup.freeze", "1", "0")
+    } else {
+        return skip("needs a freezer");
+    };
+    fs::create_dir(&dir)?;
+    fs::write(dir.join(file), frozen)?;
+    let refused = case.call(&["run", &case.id]).limit(10).answer();
+    // Thawed first, lest the rest hang on it.
+    let _ = fs::write(dir.join(file), thawed);
+    let refused =
+        refused.and_then(|answer| answer.fails(1, &["container's cgroup unexpectedly frozen"]));
+    let _ = fs::remove_dir(&dir);
+    refused?;
+    case.nothing_left()
+}
+
+fn exec_joins_every_hierarchy(case: &Case) -> Outcome {
+    case.run_asleep()?;
+    let line = ["exec", "-d", "--pid-file", "pid", &case.id, "sleep", "600"];
+    case.rt(&line)?.ok()?;
+    let pid = fs::read_to_string(case.bundle.dir.join("pid"))?;
+    let of = |pid: &str| fs::read_to_string(format!("/proc/{pid}/cgroup"));
+    same("cgroups", of(&pid)?, of(&case.pid()?.to_string())?)
+}
+
+fn other_containers_stay(case: &Case) -> Outcome {
+    case.run_asleep()?;
+    let second = case.another()?;
+    second.run_asleep()?;
+    second.destroy()?;
+    case.status_is("running")?;
+    let listed = case.rt(&["list", "-q"])?.ok()?.out();
+    lacks(&listed, &second.id)
+}

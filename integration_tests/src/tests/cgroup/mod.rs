@@ -1,0 +1,9 @@
+//! Membership and limits.
+
+mod limits;
+mod membership;
+mod update;
+
+pub(super) fn tests() -> Vec<super::Test> {
+    [membership::tests(), limits::tests(), update::tests()].concat()
+}

@@ -1,0 +1,137 @@
+//! What of a mount is seen on the other side.
+
+use std::fs;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use serde_json::json;
+
+use crate::harness::config::with_capabilities;
+use crate::harness::{Case, Outcome, eventually, has, holds, lacks, same};
+use crate::tests::list;
+
+list!["mounts":
+    everything_is_private_by_default,
+    bind_is_private_by_default,
+    slave_bind_receives,
+    shared_bind_sends_and_receives,
+    propagation_options_show,
+    root_propagation,
+    unknown_root_propagation_is_refused,
+];
+
+fn everything_is_private_by_default(case: &Case) -> Outcome {
+    // The host's mounts are all shared.
+    for mount in case.probe()?.mounts() {
+        lacks(&mount.propagation, "shared:")?;
+    }
+    Ok(())
+}
+
+fn bind(case: &Case, options: &[&str]) -> Outcome<std::path::PathBuf> {
+    // A mount of its own, as engines demand of a shared source.
+    let dir = case.bundle.beside("source")?;
+    mount(
+        Some("tmpfs"),
+        &dir,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
+    fs::create_dir(dir.join("late"))?;
+    let source = dir.to_string_lossy().into_owned();
+    case.bundle.mount(
+        json!({"destination": "/data", "type": "bind", "source": source, "options": options}),
+    )?;
+    case.edit(|c| with_capabilities(c, &["CAP_SYS_ADMIN"]))?;
+    Ok(dir)
+}
+
+fn release(dir: &std::path::Path) -> Outcome {
+    umount2(dir, MntFlags::MNT_DETACH)?;
+    Ok(())
+}
+
+fn host_sees(path: &std::path::Path) -> Outcome<bool> {
+    let text = fs::read_to_string("/proc/self/mountinfo")?;
+    Ok(text.contains(&format!(" {} ", path.display())))
+}
+
+fn bind_is_private_by_default(case: &Case) -> Outcome {
+    let dir = bind(case, &["rbind"])?;
+    case.run_asleep()?;
+    case.exec_script(&[], "mount -t tmpfs tmpfs /data/late")?;
+    let leaked = host_sees(&dir.join("late"))?;
+    release(&dir)?;
+    holds("nothing leaked out", !leaked)
+}
+
+/// Mounts on the host, looks inside, unmounts, looks inside.
+fn receives(case: &Case, dir: &std::path::Path) -> Outcome {
+    let late = dir.join("late");
+    let count = || case.exec_script(&[], "grep -c ' /data/late ' /proc/self/mountinfo; true");
+    mount(
+        Some("tmpfs"),
+        &late,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
+    let mounted = count();
+    umount2(&late, MntFlags::MNT_DETACH)?;
+    same("after the mount", mounted?.as_str(), "1")?;
+    same("after the unmount", count()?.as_str(), "0")
+}
+
+fn slave_bind_receives(case: &Case) -> Outcome {
+    let dir = bind(case, &["rbind", "rslave"])?;
+    case.edit(|c| c["linux"]["rootfsPropagation"] = json!("rslave"))?;
+    case.run_asleep()?;
+    receives(case, &dir)?;
+    case.exec_script(&[], "mount -t tmpfs tmpfs /data/late")?;
+    let leaked = host_sees(&dir.join("late"))?;
+    release(&dir)?;
+    holds("nothing leaked out", !leaked)
+}
+
+fn shared_bind_sends_and_receives(case: &Case) -> Outcome {
+    let dir = bind(case, &["rbind", "rshared"])?;
+    case.edit(|c| c["linux"]["rootfsPropagation"] = json!("rshared"))?;
+    case.run_asleep()?;
+    receives(case, &dir)?;
+    case.exec_script(&[], "mount -t tmpfs tmpfs /data/late")?;
+    let late = dir.join("late");
+    eventually("the host sees it", || host_sees(&late))?;
+    release(&late)?;
+    release(&dir)
+}
+
+fn propagation_options_show(case: &Case) -> Outcome {
+    let source = case.bundle.beside("source")?.to_string_lossy().into_owned();
+    for option in ["shared", "slave", "private", "unbindable"] {
+        let destination = format!("/{option}");
+        case.bundle.mount(json!({"destination": destination, "type": "bind", "source": source, "options": ["bind", option]}))?;
+    }
+    let seen = case.probe()?;
+    has(&seen.mount("/shared")?.propagation, "shared:")?;
+    lacks(&seen.mount("/private")?.propagation, ":")?;
+    has(&seen.mount("/unbindable")?.propagation, "unbindable")
+}
+
+fn root_propagation(case: &Case) -> Outcome {
+    for (asked, seen) in [("shared", "shared:"), ("unbindable", "unbindable")] {
+        case.edit(|c| c["linux"]["rootfsPropagation"] = json!(asked))?;
+        has(&case.probe()?.mount("/")?.propagation, seen)?;
+    }
+    case.edit(|c| c["linux"]["rootfsPropagation"] = json!("private"))?;
+    same(
+        "private",
+        case.probe()?.mount("/")?.propagation.as_str(),
+        "",
+    )
+}
+
+fn unknown_root_propagation_is_refused(case: &Case) -> Outcome {
+    case.edit(|c| c["linux"]["rootfsPropagation"] = json!("sideways"))?;
+    case.run()?.fails(1, &["sideways"])?;
+    case.nothing_left()
+}

@@ -1,0 +1,9 @@
+//! Namespaces: new, joined, inherited; and what only makes sense inside one.
+
+mod joined;
+mod kinds;
+mod user;
+
+pub(super) fn tests() -> Vec<super::Test> {
+    [kinds::tests(), joined::tests(), user::tests()].concat()
+}

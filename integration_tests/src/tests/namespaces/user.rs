@@ -1,0 +1,141 @@
+//! User namespaces.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use serde_json::json;
+
+use crate::harness::config::{
+    MAPPED_ROOT, with_capabilities, with_namespace, with_user, with_user_namespace,
+};
+use crate::harness::{Case, Outcome, has, holds, same};
+use crate::tests::list;
+
+list!["namespaces":
+    mappings_are_written,
+    several_ranges,
+    as_many_ranges_as_the_kernel_takes,
+    devices_in_a_user_namespace,
+    exec_in_a_user_namespace,
+    other_user_in_a_user_namespace,
+    joined_user_namespace,
+    stdio_in_a_user_namespace,
+];
+
+fn mapped(case: &Case) -> Outcome {
+    case.edit(with_user_namespace)?;
+    case.bundle.give_to(MAPPED_ROOT)
+}
+
+fn mappings_are_written(case: &Case) -> Outcome {
+    mapped(case)?;
+    let out =
+        case.run_script("cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u")?;
+    let words: Vec<&str> = out.split_whitespace().collect();
+    same(
+        "maps",
+        words,
+        vec!["0", "100000", "65536", "0", "100000", "65536", "allow", "0"],
+    )
+}
+
+fn several_ranges(case: &Case) -> Outcome {
+    mapped(case)?;
+    case.edit(|c| {
+        let map = json!([
+            {"containerID": 0, "hostID": MAPPED_ROOT, "size": 10},
+            {"containerID": 1000, "hostID": 300_000, "size": 1},
+        ]);
+        c["linux"]["uidMappings"] = map;
+        with_user(c, 1000, 0);
+    })?;
+    fs::set_permissions(
+        case.bundle.rootfs.join("tmp"),
+        fs::Permissions::from_mode(0o1777),
+    )?;
+    case.run_script("touch /tmp/mine")?;
+    same(
+        "owner outside",
+        fs::metadata(case.bundle.rootfs.join("tmp/mine"))?.uid(),
+        300_000,
+    )
+}
+
+fn as_many_ranges_as_the_kernel_takes(case: &Case) -> Outcome {
+    mapped(case)?;
+    case.edit(|c| {
+        let lines =
+            (0..340).map(|n| json!({"containerID": n, "hostID": MAPPED_ROOT + n, "size": 1}));
+        let lines: serde_json::Value = lines.collect();
+        c["linux"]["uidMappings"] = lines.clone();
+        c["linux"]["gidMappings"] = lines;
+    })?;
+    // Neighbours may have been joined to one line, which means the same.
+    same(
+        "uid 339 exists",
+        case.run_script("touch /x && chown 339 /x 2>/dev/null; stat -c %u /proc/self")?,
+        "0",
+    )
+}
+
+fn devices_in_a_user_namespace(case: &Case) -> Outcome {
+    mapped(case)?;
+    let out = case.run_script("for d in null zero full random urandom tty; do stat -c '%t:%T' /dev/$d; done; echo x > /dev/null && echo ok; head -c 3 /dev/zero | wc -c")?;
+    same("devices", out, "1:3\n1:5\n1:7\n1:8\n1:9\n5:0\nok\n3")
+}
+
+fn exec_in_a_user_namespace(case: &Case) -> Outcome {
+    mapped(case)?;
+    case.run_asleep()?;
+    let out = case.exec_script(&[], "id -u; readlink /proc/self/ns/user; touch /by-exec")?;
+    let own = fs::read_link("/proc/self/ns/user")?
+        .to_string_lossy()
+        .into_owned();
+    holds("it is not the host's", !out.contains(&own))?;
+    same(
+        "owner outside",
+        fs::metadata(case.bundle.rootfs.join("by-exec"))?.uid(),
+        MAPPED_ROOT,
+    )?;
+    same(
+        "status",
+        case.exec_script(&["-u", "7:8"], "id -u; id -g")?,
+        "7\n8",
+    )
+}
+
+fn other_user_in_a_user_namespace(case: &Case) -> Outcome {
+    mapped(case)?;
+    case.edit(|c| {
+        c["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": [7]});
+        with_capabilities(c, &["CAP_NET_BIND_SERVICE"]);
+    })?;
+    let seen = case.probe()?;
+    same("Uid", seen.status("Uid"), "1000 1000 1000 1000")?;
+    same("Groups", seen.status("Groups"), "7")?;
+    same("CapEff", seen.bits("CapEff"), 1 << 10)
+}
+
+fn joined_user_namespace(case: &Case) -> Outcome {
+    mapped(case)?;
+    case.run_asleep()?;
+    let path = format!("/proc/{}/ns/user", case.pid()?);
+    let second = case.another()?;
+    second.bundle.give_to(MAPPED_ROOT)?;
+    second.edit(|c| with_namespace(c, "user", Some(&path)))?;
+    let seen = second.probe()?;
+    let link = fs::read_link(&path)?.to_string_lossy().into_owned();
+    same("user", seen.namespace("user"), link)?;
+    has(seen.part("id"), "uid=0")
+}
+
+fn stdio_in_a_user_namespace(case: &Case) -> Outcome {
+    // Output files belong to the container's user, the host's null device to nobody but root.
+    mapped(case)?;
+    same(
+        "written again",
+        case.run_script("echo one; echo two > /dev/stdout; echo three")?
+            .contains("two"),
+        true,
+    )
+}

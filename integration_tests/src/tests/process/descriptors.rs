@@ -1,0 +1,156 @@
+//! Which file descriptors reach the container.
+
+use crate::harness::{Case, Outcome, Seen, has, holds, same};
+use crate::tests::list;
+
+list!["process":
+    exactly_stdio,
+    descriptors_of_the_caller_do_not_leak,
+    preserved_descriptors,
+    preserved_descriptor_that_is_not_open,
+    listen_fds,
+    closed_stdio,
+    stdio_is_the_callers,
+    standard_input_is_read,
+];
+
+fn exactly_stdio(case: &Case) -> Outcome {
+    same(
+        "descriptors",
+        case.probe()?.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2],
+    )
+}
+
+fn descriptors_of_the_caller_do_not_leak(case: &Case) -> Outcome {
+    case.bundle.script(Seen::SCRIPT)?;
+    let leaking = "exec 3</ 4</etc/passwd 9</sys/fs/cgroup 20</proc; exec \"$@\"";
+    let answer = case
+        .call(&["run", &case.id])
+        .under(leaking)
+        .answer()?
+        .ok()?;
+    let seen = Seen::parse(&answer.out())?;
+    same(
+        "of run",
+        seen.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2],
+    )?;
+    case.run_asleep()?;
+    let line = ["exec", &case.id, "/bin/sh", "-c", Seen::SCRIPT];
+    let answer = case.call(&line).under(leaking).answer()?.ok()?;
+    let seen = Seen::parse(&answer.out())?;
+    same(
+        "of exec",
+        seen.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2],
+    )
+}
+
+const GIVING: &str = "exec 3</etc/passwd 4</etc/group 5</etc/hosts; exec \"$@\"";
+
+fn preserved_descriptors(case: &Case) -> Outcome {
+    case.bundle.script(Seen::SCRIPT)?;
+    let line = ["run", "--preserve-fds", "2", &case.id];
+    let answer = case.call(&line).under(GIVING).answer()?.ok()?;
+    let fds = Seen::parse(&answer.out())?.fds();
+    same(
+        "numbers",
+        fds.keys().copied().collect::<Vec<_>>(),
+        vec![0, 1, 2, 3, 4],
+    )?;
+    has(fds.get(&3).map_or("", String::as_str), "etc/passwd")?;
+    has(fds.get(&4).map_or("", String::as_str), "etc/group")?;
+    case.run_asleep()?;
+    let line = [
+        "exec",
+        "--preserve-fds=1",
+        &case.id,
+        "/bin/sh",
+        "-c",
+        Seen::SCRIPT,
+    ];
+    let answer = case.call(&line).under(GIVING).answer()?.ok()?;
+    let fds = Seen::parse(&answer.out())?.fds();
+    same(
+        "numbers of exec",
+        fds.into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2, 3],
+    )
+}
+
+fn preserved_descriptor_that_is_not_open(case: &Case) -> Outcome {
+    // The runtime's own descriptors must never stand in for the missing ones.
+    for line in [
+        vec!["run", "--preserve-fds", "3"],
+        vec!["create", "--preserve-fds", "3"],
+    ] {
+        let mut line = line;
+        line.push(&case.id);
+        case.rt(&line)?.fails(1, &["preserved-fd"])?;
+        case.nothing_left()?;
+    }
+    case.run_asleep()?;
+    let line = ["exec", "--preserve-fds", "3", &case.id, "true"];
+    case.rt(&line)?.fails(255, &["preserved-fd"])
+}
+
+fn listen_fds(case: &Case) -> Outcome {
+    case.bundle.script(Seen::SCRIPT)?;
+    let call = case.call(&["run", &case.id]).env("LISTEN_FDS", "2");
+    let giving = format!("export LISTEN_PID=$$; {GIVING}");
+    let answer = call.under(&giving).answer()?.ok()?;
+    let seen = Seen::parse(&answer.out())?;
+    same(
+        "numbers",
+        seen.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2, 3, 4],
+    )?;
+    has(seen.part("env"), "LISTEN_FDS=2")?;
+    has(seen.part("env"), "LISTEN_PID=1")
+}
+
+fn closed_stdio(case: &Case) -> Outcome {
+    case.bundle.script("ls -l /proc/$$/fd > /list; true")?;
+    let list = case.bundle.rootfs.join("list");
+    for closed in [
+        "<&-",
+        ">&-",
+        "2>&-",
+        "<&- >&-",
+        "<&- 2>&-",
+        ">&- 2>&-",
+        "<&- >&- 2>&-",
+    ] {
+        let call = case.call(&["run", &case.id]);
+        call.under(&format!("exec \"$@\" {closed}"))
+            .answer()?
+            .ok()?;
+        let text = std::fs::read_to_string(&list)?;
+        // A stand-in is /dev/null; the other files are this test's own.
+        for target in text.lines().filter_map(|line| line.split(" -> ").nth(1)) {
+            holds(
+                format!("{closed}: {target} is no file of the runtime"),
+                target == "/dev/null" || target == "/list" || target.contains("/logs/"),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn stdio_is_the_callers(case: &Case) -> Outcome {
+    case.bundle.script("echo out; echo err >&2")?;
+    let answer = case.run()?.ok()?;
+    same("stdout", answer.out(), "out\n")?;
+    same("stderr", answer.err(), "err\n")
+}
+
+fn standard_input_is_read(case: &Case) -> Outcome {
+    case.bundle.script("cat")?;
+    let file = case.bundle.dir.join("input");
+    std::fs::write(&file, "one\ntwo\n")?;
+    let call = case
+        .call(&["run", &case.id])
+        .stdin(std::fs::File::open(file)?);
+    same("stdout", call.answer()?.ok()?.out(), "one\ntwo\n")
+}
