@@ -75,9 +75,12 @@ impl Cgroup {
                 super::v2::memory::check(&tree.folder(), check)?;
             }
             fs::write_all(&tree.folder(), &hierarchy.writes).or_else(|error| {
-                if tree.has("devices") && is_forbidden(&error) && in_user_namespace() {
+                if tree.has("devices")
+                    && is_forbidden(&error)
+                    && (plan.rootless || in_user_namespace())
+                {
                     // Nobody but the first user namespace rules over devices,
-                    // and there mknod(2) is refused anyway.
+                    // and elsewhere mknod(2) is refused anyway.
                     log::debug!("device rules are left out: {error}");
                     return Ok(());
                 }
@@ -89,7 +92,9 @@ impl Cgroup {
                 let untouched = self.fresh && tree.made;
                 let result = super::program::install(fd, program, untouched);
                 result.or_else(|errno| {
-                    if errno == Errno::EPERM && (!program.required || in_user_namespace()) {
+                    if errno == Errno::EPERM
+                        && (!program.required || plan.rootless || in_user_namespace())
+                    {
                         log::debug!("device rules are left out: bpf(2) is not permitted");
                         return Ok(());
                     }
@@ -111,7 +116,8 @@ impl Cgroup {
 fn make(plan: &HierarchyPlan, tree: &mut RecordedHierarchy) -> Result<(), StepError> {
     let folder = plan.folder();
     let fail = |errno| StepError::new("create cgroup", folder.clone(), errno);
-    for _ in 0..ATTEMPTS {
+    let mut attempts = 0;
+    loop {
         match small_file::make_folder(&folder) {
             Ok(()) => {
                 tree.made = true;
@@ -121,7 +127,10 @@ fn make(plan: &HierarchyPlan, tree: &mut RecordedHierarchy) -> Result<(), StepEr
                 check_unused(&folder, tree)?;
                 break;
             }
-            Err(Errno::ENOENT) => make_parents(plan, tree).map_err(fail)?,
+            Err(Errno::ENOENT) if attempts < ATTEMPTS => {
+                attempts += 1;
+                make_parents(plan, tree).map_err(fail)?;
+            }
             Err(errno) => return Err(fail(errno)),
         }
     }
@@ -186,8 +195,9 @@ fn undo(tree: &RecordedHierarchy) {
         folders.push(tree.folder());
     }
     for folder in folders.iter().rev() {
-        if let Err(errno) = small_file::remove_folder(folder) {
-            log::debug!("{}", StepError::new("remove cgroup", folder, errno));
+        match small_file::remove_folder(folder) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => log::debug!("{}", StepError::new("remove cgroup", folder, errno)),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Freezing the container's processes.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::parse::{keyed, word};
 use super::record::{Cgroup, RecordedHierarchy};
 use crate::error::StepError;
 use crate::sys::{Errno, small_file};
+
+/// How deep sub-cgroups are followed; the kernel's paths end before.
+const DEEPEST: usize = 512;
 
 /// Which hierarchy freezes.
 enum Freezer<'a> {
@@ -52,6 +56,17 @@ impl Cgroup {
         small_file::write(&file, value).map_err(|errno| StepError::new("thaw", file, errno))
     }
 
+    /// Thaws the v1 cgroup and all below it, so that SIGKILL reaches also a
+    /// process that the container itself has frozen in a sub-cgroup.
+    pub(super) fn thaw_all_v1(&self) {
+        let Some(tree) = self.v1("freezer") else {
+            return;
+        };
+        if let Ok(folder) = small_file::open_folder(&tree.folder()) {
+            thaw_below(&folder, DEEPEST);
+        }
+    }
+
     /// Whether this cgroup, not merely an ancestor, is frozen. Without a freezer,
     /// or without the cgroup, nothing is.
     pub fn is_frozen(&self) -> Result<bool, StepError> {
@@ -67,6 +82,20 @@ impl Cgroup {
         match frozen {
             Err(Errno::ENOENT | Errno::ENODEV) => Ok(false),
             result => result.map_err(|errno| StepError::new("read", file, errno)),
+        }
+    }
+}
+
+fn thaw_below(folder: &OwnedFd, depth: usize) {
+    if let Err(errno) = small_file::write_at(folder, "freezer.state", "THAWED") {
+        log::debug!("{}", StepError::new("thaw", "a cgroup", errno));
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
+    for name in small_file::folders(folder).unwrap_or_default() {
+        if let Ok(sub) = small_file::open_folder_at(folder, &name) {
+            thaw_below(&sub, depth);
         }
     }
 }

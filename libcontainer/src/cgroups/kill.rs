@@ -43,24 +43,28 @@ impl Cgroup {
     /// Sends a signal to every process of the cgroup and its sub-cgroups, those
     /// included that are being made meanwhile.
     ///
-    /// After SIGKILL a v1 cgroup is thawed: a process frozen there cannot die.
+    /// For SIGKILL a v1 cgroup is thawed: a process frozen there cannot die.
     pub fn signal_all(&self, signal: i32, deadline: Instant) -> Result<(), StepError> {
         let fatal = signal == libc::SIGKILL;
-        if fatal && self.kill_at_once() {
-            if self.is_unified() {
-                return Ok(());
-            }
-            self.thaw_quietly();
-            // What left the v2 cgroup of a hybrid host is still in v1's.
-        }
-        let was_frozen = self.is_frozen()?;
-        let first = self.processes()?;
-        if first.is_empty() {
+        let killed = fatal && self.kill_at_once();
+        if killed && self.is_unified() {
             return Ok(());
         }
-        let froze = was_frozen || self.freeze(deadline).is_ok();
+        if fatal {
+            self.thaw_all_v1();
+        }
+        // After cgroup.kill: what left the v2 cgroup of a hybrid host and is still
+        // in v1's. Most often nothing, so no freezing for it.
+        let was_frozen = !fatal && self.is_frozen()?;
+        if self.processes()?.is_empty() {
+            return Ok(());
+        }
+        // Half of the time for freezing: without, it takes rounds.
+        let now = Instant::now();
+        let half = now + deadline.saturating_duration_since(now) / 2;
+        let froze = was_frozen || (!killed && self.freeze(half).is_ok());
         let result = self.signal_each(signal, froze, deadline);
-        if fatal || (froze && !was_frozen) {
+        if froze && !was_frozen {
             self.thaw_quietly();
         }
         result

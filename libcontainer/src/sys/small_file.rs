@@ -138,6 +138,12 @@ pub(crate) fn open_file_at(folder: impl AsFd, name: &str) -> Result<OwnedFd, Err
     )
 }
 
+/// Opens a file of `folder` and writes one value, unless it is a link.
+pub(crate) fn write_at(folder: impl AsFd, name: &str, value: &str) -> Result<(), Errno> {
+    let flags = OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    write_value(openat(folder, name, flags, Mode::empty())?, value)
+}
+
 /// The names of the folders in `folder`.
 pub(crate) fn folders(folder: &OwnedFd) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();

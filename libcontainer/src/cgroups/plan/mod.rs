@@ -53,6 +53,9 @@ pub struct CgroupPlan {
     /// Whether a hierarchy that may not be written is gone without: rootless,
     /// no path asked for.
     pub optional: bool,
+    /// Whether we have no power over the host's devices, so that their rules are
+    /// kept only where we may: without that power nobody makes device nodes.
+    pub rootless: bool,
     /// The limits asked for, `pids` or `memory`: with one of them [`optional`]
     /// ends where its hierarchy may not be written.
     ///
@@ -112,6 +115,7 @@ pub fn plan(layout: &Layout, request: &CgroupRequest<'_>, findings: &mut Finding
     let mut plan = CgroupPlan {
         hierarchies: Vec::with_capacity(layout.hierarchies.len()),
         optional: request.rootless && request.path.is_none_or(str::is_empty),
+        rootless: request.rootless,
         limits: Vec::new(),
     };
     if layout.hierarchies.is_empty() {
