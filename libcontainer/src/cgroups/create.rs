@@ -231,3 +231,111 @@ fn in_user_namespace() -> bool {
         !fields.eq(whole)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+    use std::path::Path;
+
+    use super::super::plan::Enable;
+    use super::*;
+
+    /// A plan over folders that stand for mounts of named v1 hierarchies, which
+    /// need no files to be made.
+    fn plan(root: &Path, mounts: &[&str], path: &str) -> CgroupPlan {
+        let hierarchies = mounts
+            .iter()
+            .map(|mount| HierarchyPlan {
+                controllers: vec![format!("name={mount}")],
+                mount: root.join(mount).to_str().unwrap().to_owned(),
+                path: path.to_owned(),
+                enable: Enable::Only(Vec::new()),
+                writes: Vec::new(),
+                program: None,
+                check_memory: None,
+            })
+            .collect();
+        CgroupPlan {
+            hierarchies,
+            ..CgroupPlan::default()
+        }
+    }
+
+    fn root(mounts: &[&str]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for mount in mounts {
+            std::fs::create_dir(root.join(mount)).unwrap();
+        }
+        (dir, root)
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_that_was_made() {
+        let (_dir, root) = root(&["a", "b"]);
+        std::fs::create_dir(root.join("b/there")).unwrap();
+        let error = Cgroup::create(&plan(&root, &["a", "b", "gone"], "/there/new/c1"));
+        assert_eq!(error.unwrap_err().errno(), Some(Errno::ENOENT));
+        assert!(!root.join("a/there").exists());
+        assert!(root.join("b/there").exists());
+        assert!(!root.join("b/there/new").exists());
+    }
+
+    #[test]
+    fn undo_takes_back_what_create_made_and_no_more() {
+        let (_dir, root) = root(&["a"]);
+        std::fs::create_dir(root.join("a/there")).unwrap();
+        let cgroup = Cgroup::create(&plan(&root, &["a"], "/there/new/c1")).unwrap();
+        let tree = cgroup.record().hierarchies.first().unwrap();
+        assert_eq!(tree.made_parents, ["/there/new"]);
+        assert!(tree.made);
+        assert!(root.join("a/there/new/c1").exists());
+        cgroup.undo();
+        assert!(root.join("a/there").exists());
+        assert!(!root.join("a/there/new").exists());
+    }
+
+    #[test]
+    fn a_cgroup_in_use_is_refused_and_stays() {
+        let (_dir, root) = root(&["a", "b"]);
+        std::fs::create_dir_all(root.join("b/c1/sub")).unwrap();
+        std::fs::write(root.join("b/c1/cgroup.procs"), "").unwrap();
+        std::fs::write(root.join("b/c1/sub/cgroup.procs"), "7\n").unwrap();
+        let error = Cgroup::create(&plan(&root, &["a", "b"], "/c1")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("container's cgroup is not empty: 1 process(es) found"),
+            "{error}"
+        );
+        assert!(root.join("b/c1/sub").exists());
+        assert!(!root.join("a/c1").exists());
+    }
+
+    #[test]
+    fn a_record_comes_back_but_not_with_a_path_that_leaves() {
+        let (_dir, root) = root(&["a"]);
+        let cgroup = Cgroup::create(&plan(&root, &["a"], "/c1")).unwrap();
+        let text = serde_json::to_string(cgroup.record()).unwrap();
+        let mut record: CgroupRecord = serde_json::from_str(&text).unwrap();
+        assert_eq!(&record, cgroup.record());
+        assert!(record.open().is_ok());
+        for path in ["/../x", "x", "", "/"] {
+            record.hierarchies.first_mut().unwrap().path = path.to_owned();
+            assert!(record.open().is_err(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn no_cgroup_is_no_hierarchies() {
+        let cgroup = Cgroup::create(&CgroupPlan::disabled()).unwrap();
+        assert!(cgroup.is_disabled());
+        assert_eq!(cgroup.join(1), Ok(()));
+        assert_eq!(cgroup.is_frozen(), Ok(false));
+        assert_eq!(
+            cgroup.processes().unwrap_err().to_string(),
+            "cannot list the container's processes: the container has no cgroup"
+        );
+    }
+}

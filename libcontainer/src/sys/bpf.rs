@@ -33,6 +33,7 @@ const BPF_F_REPLACE: u32 = 1 << 2;
 /// 8 bytes past a short `bpf_attr` in `BPF_PROG_QUERY`, so the attributes always
 /// come in full size and zeroed.
 const ATTRIBUTE_SIZE: usize = 144;
+const _: () = assert!(ATTRIBUTE_SIZE >= 64);
 
 /// `union bpf_attr`, written by offset: `u32` and `u64` fields at the places
 /// that linux/bpf.h gives.
