@@ -34,7 +34,7 @@ pub(super) fn idle(cpu: &LinuxCpu, findings: &mut Findings) -> Option<bool> {
 }
 
 /// `linux.resources.pids`. 0 is a limit, and the first process has to live: 1.
-pub(super) fn pids(pids: &LinuxPids) -> Vec<Write> {
+pub(super) fn pids(pids: LinuxPids) -> Vec<Write> {
     let value = match pids.limit() {
         0 => "1".to_owned(),
         limit if limit < 0 => "max".to_owned(),
@@ -111,14 +111,15 @@ pub(super) fn rdma(devices: &HashMap<String, LinuxRdma>, findings: &mut Findings
         let Some(limits) = devices.get(name) else {
             continue;
         };
-        let mut value = name.clone();
-        if let Some(handles) = limits.hca_handles() {
-            value.push_str(&format!(" hca_handle={handles}"));
-        }
-        if let Some(objects) = limits.hca_objects() {
-            value.push_str(&format!(" hca_object={objects}"));
-        }
-        if value.len() > name.len() {
+        let handles = limits
+            .hca_handles()
+            .map(|count| format!("hca_handle={count}"));
+        let objects = limits
+            .hca_objects()
+            .map(|count| format!("hca_object={count}"));
+        let asked: Vec<String> = handles.into_iter().chain(objects).collect();
+        if !asked.is_empty() {
+            let value = format!("{name} {}", asked.join(" "));
             writes.push(Write::new("rdma.max", value));
         }
     }
@@ -132,13 +133,11 @@ pub(super) fn device(
     field: &str,
     findings: &mut Findings,
 ) -> Option<String> {
-    match (u32::try_from(major), u32::try_from(minor)) {
-        (Ok(major), Ok(minor)) => Some(format!("{major}:{minor}")),
-        _ => {
-            findings.error(field, format!("invalid device number {major}:{minor}"));
-            None
-        }
+    if let (Ok(major), Ok(minor)) = (u32::try_from(major), u32::try_from(minor)) {
+        return Some(format!("{major}:{minor}"));
     }
+    findings.error(field, format!("invalid device number {major}:{minor}"));
+    None
 }
 
 /// One of the four limits of a block device's throughput.

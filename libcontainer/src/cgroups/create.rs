@@ -46,7 +46,10 @@ impl Cgroup {
             }
             made.hierarchies.push(tree);
         }
-        Ok(Self::from_record(made))
+        Ok(Self {
+            fresh: true,
+            ..Self::from_record(made)
+        })
     }
 
     /// Takes back [`create`](Self::create): removes the cgroups and ancestors that
@@ -68,9 +71,7 @@ impl Cgroup {
                 // among the writes but device rules.
                 continue;
             };
-            if let Some(check) = hierarchy.check_memory
-                && !tree.made
-            {
+            if let Some(check) = hierarchy.check_memory {
                 super::v2::memory::check(&tree.folder(), check)?;
             }
             fs::write_all(&tree.folder(), &hierarchy.writes).or_else(|error| {
@@ -85,7 +86,20 @@ impl Cgroup {
             if let Some(program) = &hierarchy.program
                 && let Some(fd) = self.unified_fd()?
             {
-                super::program::install(fd, program, tree, in_user_namespace)?;
+                let untouched = self.fresh && tree.made;
+                let result = super::program::install(fd, program, untouched);
+                result.or_else(|errno| {
+                    if errno == Errno::EPERM && (!program.required || in_user_namespace()) {
+                        log::debug!("device rules are left out: bpf(2) is not permitted");
+                        return Ok(());
+                    }
+                    let object = tree.folder();
+                    Err(StepError::new(
+                        "attach the device program to",
+                        object,
+                        errno,
+                    ))
+                })?;
             }
         }
         Ok(())

@@ -60,33 +60,30 @@ fn put<'a>(
 fn refused(folder: &str, file: &str, value: &str, errno: Errno) -> StepError {
     let object = format!("{folder}/{file} to {:?}", value.trim_end());
     let error = StepError::new("set", object, errno);
-    match errno {
-        // A file that is not there, or belongs to a controller that the parent
-        // has not handed down.
-        Errno::ENOENT | Errno::EPERM | Errno::EACCES => {
-            let controller = file.split('.').next().unwrap_or_default();
-            match read(folder, "cgroup.controllers") {
-                Ok(known) if controller != "cgroup" && !lists(&known, controller) => {
-                    error.with_detail(format!("controller {controller:?} not available"))
-                }
-                _ => error,
-            }
+    // A file that is not there, or belongs to a controller that the parent has
+    // not handed down.
+    if matches!(errno, Errno::ENOENT | Errno::EPERM | Errno::EACCES) {
+        let controller = file.split('.').next().unwrap_or_default();
+        if controller != "cgroup"
+            && read(folder, "cgroup.controllers").is_ok_and(|known| !lists(&known, controller))
+        {
+            return error.with_detail(format!("controller {controller:?} not available"));
         }
-        Errno::EBUSY if file == "memory.limit_in_bytes" => {
-            let number = |file| {
-                read(folder, file).map_or_else(
-                    |_| "unknown".to_owned(),
-                    |text| super::parse::word(&text).to_owned(),
-                )
-            };
-            error.with_detail(format!(
-                "current usage: {}, peak usage: {}",
-                number("memory.usage_in_bytes"),
-                number("memory.max_usage_in_bytes")
-            ))
-        }
-        _ => error,
     }
+    if errno == Errno::EBUSY && file == "memory.limit_in_bytes" {
+        let number = |file| {
+            read(folder, file).map_or_else(
+                |_| "unknown".to_owned(),
+                |text| super::parse::word(&text).to_owned(),
+            )
+        };
+        return error.with_detail(format!(
+            "current usage: {}, peak usage: {}",
+            number("memory.usage_in_bytes"),
+            number("memory.max_usage_in_bytes")
+        ));
+    }
+    error
 }
 
 /// Whether a list of words has this one.

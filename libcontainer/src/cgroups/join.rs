@@ -37,12 +37,10 @@ fn enter(tree: &RecordedHierarchy, pid: i32) -> Result<(), StepError> {
     const ATTEMPTS: usize = 5;
     const PAUSE: Duration = Duration::from_millis(30);
     let file = tree.file("cgroup.procs");
+    // Callers of `exec --cgroup` look for these words.
     let fail = |errno| {
-        StepError::new(
-            "move process",
-            format!("{pid} into {}", tree.folder()),
-            errno,
-        )
+        let object = format!("adding pid {pid} to cgroups {}", tree.folder());
+        StepError::new("finish", object, errno)
     };
     let fd = small_file::open_to_write(&file).map_err(fail)?;
     let text = pid.to_string();

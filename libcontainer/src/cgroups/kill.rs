@@ -43,17 +43,15 @@ impl Cgroup {
     /// Sends a signal to every process of the cgroup and its sub-cgroups, those
     /// included that are being made meanwhile.
     ///
-    /// After SIGKILL the cgroup is thawed: on v1 a frozen process cannot die.
+    /// After SIGKILL a v1 cgroup is thawed: a process frozen there cannot die.
     pub fn signal_all(&self, signal: i32, deadline: Instant) -> Result<(), StepError> {
         let fatal = signal == libc::SIGKILL;
         if fatal && self.kill_at_once() {
-            if !self.is_unified() {
-                self.thaw_quietly();
-            }
-            // What left the v2 cgroup of a hybrid host is still in v1's.
             if self.is_unified() {
                 return Ok(());
             }
+            self.thaw_quietly();
+            // What left the v2 cgroup of a hybrid host is still in v1's.
         }
         let was_frozen = self.is_frozen()?;
         let first = self.processes()?;

@@ -25,7 +25,7 @@ impl Limits<'_> {
     /// Adds every limit, in the order in which they are best written: what other
     /// values wear off comes first, raw values last, so that they win.
     pub(super) fn add_all(&mut self, resources: &LinuxResources) {
-        if let Some(pids) = resources.pids() {
+        if let Some(pids) = *resources.pids() {
             self.add("pids", "pids", "linux.resources.pids", |_, _| {
                 common::pids(pids)
             });

@@ -11,6 +11,7 @@
 
 mod common;
 mod create;
+mod delegate;
 mod freezer;
 mod fs;
 mod join;
@@ -23,6 +24,8 @@ mod plan;
 mod program;
 mod record;
 mod remove;
+mod sub;
+mod update;
 mod v1;
 mod v2;
 mod write;

@@ -3,44 +3,32 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::plan::DeviceProgram;
-use super::record::RecordedHierarchy;
-use crate::error::StepError;
 use crate::sys::{Errno, bpf};
 
-/// Loads the program and attaches it to the cgroup. On a cgroup that was there
-/// before it takes the place of older ones, with no moment between.
+/// Loads the program and attaches it to the cgroup. Unless nobody else has
+/// touched the cgroup, it takes the place of older programs, with no moment
+/// between.
 pub(super) fn install(
     cgroup: BorrowedFd<'_>,
     device: &DeviceProgram,
-    tree: &RecordedHierarchy,
-    in_user_namespace: impl FnOnce() -> bool,
-) -> Result<(), StepError> {
-    let result = load(device).and_then(|program| {
-        if tree.made {
-            bpf::attach_device_program(cgroup, program.as_fd(), None)
-        } else {
-            replace(cgroup, &program)
-        }
-    });
-    match result {
-        Err(Errno::EPERM) if !device.required || in_user_namespace() => {
-            log::debug!("device rules are left out: bpf(2) is not permitted");
-            Ok(())
-        }
-        result => result
-            .map_err(|errno| StepError::new("attach the device program to", tree.folder(), errno)),
+    untouched: bool,
+) -> Result<(), Errno> {
+    let program = load(device)?;
+    if untouched {
+        bpf::attach_device_program(cgroup, program.as_fd(), None)
+    } else {
+        replace(cgroup, &program)
     }
 }
 
 fn load(device: &DeviceProgram) -> Result<OwnedFd, Errno> {
     let instructions = device.program.raw();
-    bpf::load_device_program(&instructions).or_else(|errno| match errno {
-        Errno::EPERM | Errno::ENOMEM => {
-            bpf::lift_memlock();
-            bpf::load_device_program(&instructions)
-        }
-        errno => Err(errno),
-    })
+    let loaded = bpf::load_device_program(&instructions);
+    if !matches!(loaded, Err(Errno::EPERM | Errno::ENOMEM)) {
+        return loaded;
+    }
+    bpf::lift_memlock();
+    bpf::load_device_program(&instructions)
 }
 
 /// Every attached program has to allow an access, so with the new one beside

@@ -106,6 +106,8 @@ pub struct ControllerMount {
 #[derive(Debug)]
 pub struct Cgroup {
     pub(super) record: CgroupRecord,
+    /// Whether we have only just made it: then nobody else has changed it.
+    pub(super) fresh: bool,
     /// The v2 cgroup's folder, opened when it is first wanted.
     pub(super) unified: OnceCell<OwnedFd>,
 }
@@ -114,6 +116,7 @@ impl Cgroup {
     pub(super) fn from_record(record: CgroupRecord) -> Self {
         Self {
             record,
+            fresh: false,
             unified: OnceCell::new(),
         }
     }

@@ -34,10 +34,10 @@ pub enum IfMissing {
 
 impl Write {
     /// A write that must succeed.
-    pub fn new(file: impl Into<String>, value: impl ToString) -> Self {
+    pub fn new(file: impl Into<String>, value: impl Into<Value>) -> Self {
         Self {
             file: file.into(),
-            value: value.to_string(),
+            value: value.into().0,
             if_missing: IfMissing::Fail,
             retry: false,
         }
@@ -52,10 +52,10 @@ impl Write {
 
     /// The same with another file for where there is no such file.
     #[must_use]
-    pub fn or_instead(mut self, file: impl Into<String>, value: impl ToString) -> Self {
+    pub fn or_instead(mut self, file: impl Into<String>, value: impl Into<Value>) -> Self {
         self.if_missing = IfMissing::Instead {
             file: file.into(),
-            value: value.to_string(),
+            value: value.into().0,
         };
         self
     }
@@ -67,3 +67,36 @@ impl Write {
         self
     }
 }
+
+/// A value as the kernel reads it: text, or a number in decimal.
+#[derive(Debug)]
+pub struct Value(String);
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self(text.clone())
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+macro_rules! number {
+    ($($number:ty),*) => {$(
+        impl From<$number> for Value {
+            fn from(number: $number) -> Self {
+                Self(number.to_string())
+            }
+        }
+    )*};
+}
+number!(u16, u32, i32, u64, i64);

@@ -5,8 +5,10 @@ mod caller;
 mod id;
 mod root;
 mod status;
+mod time;
 
 pub use caller::Caller;
 pub use id::ContainerId;
 pub use root::StateRoot;
 pub use status::{StateDocument, Status};
+pub use time::{rfc3339, rfc3339_nanos};

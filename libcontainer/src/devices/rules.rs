@@ -198,24 +198,27 @@ fn rule(index: usize, device: &LinuxDeviceCgroup, findings: &mut Findings) -> Op
     Some(DeviceRule {
         allow: device.allow(),
         kind: kind?,
-        major: major?,
-        minor: minor?,
+        major: major.ok()?,
+        minor: minor.ok()?,
         access: access?,
     })
 }
 
+/// A number of a kind of device that there is not.
+struct NoNumber;
+
 /// A device number; engines write -1 for any.
-fn number(value: Option<i64>, field: &str, findings: &mut Findings) -> Option<Option<u32>> {
+fn number(
+    value: Option<i64>,
+    field: &str,
+    findings: &mut Findings,
+) -> Result<Option<u32>, NoNumber> {
     match value {
-        None | Some(-1) => Some(None),
-        Some(value) => {
-            if let Ok(number) = u32::try_from(value) {
-                Some(Some(number))
-            } else {
-                findings.error(field, format!("invalid device number {value}"));
-                None
-            }
-        }
+        None | Some(-1) => Ok(None),
+        Some(value) => u32::try_from(value).map(Some).map_err(|_| {
+            findings.error(field, format!("invalid device number {value}"));
+            NoNumber
+        }),
     }
 }
 

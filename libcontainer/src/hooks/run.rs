@@ -89,11 +89,11 @@ fn command(hook: &HookPlan, context: &Context<'_>) -> Command {
     let environment = hook.env.as_deref().or(context.environment);
     if let Some(environment) = environment {
         command.env_clear();
-        command.envs(environment.iter().map(|variable| {
-            variable
-                .split_once('=')
-                .unwrap_or((variable.as_str(), ""))
-        }));
+        command.envs(
+            environment
+                .iter()
+                .map(|variable| variable.split_once('=').unwrap_or((variable.as_str(), ""))),
+        );
     }
     if let Some(directory) = context.directory {
         command.current_dir(directory);
@@ -190,10 +190,7 @@ impl<'a> Exchange<'a> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
-        let exited = fds
-            .first()
-            .and_then(PollFd::any)
-            .unwrap_or_default();
+        let exited = fds.first().and_then(PollFd::any).unwrap_or_default();
         self.write();
         self.drain();
         Ok(exited)
@@ -350,7 +347,11 @@ mod tests {
         hook.timeout = Some(1);
         let begin = Instant::now();
         let failed = run_all(&[hook], &context("{}")).unwrap_err();
-        assert!(failed.to_string().contains("ran past specified timeout of 1.0s"));
+        assert!(
+            failed
+                .to_string()
+                .contains("ran past specified timeout of 1.0s")
+        );
         assert!(begin.elapsed() < Duration::from_secs(30));
     }
 

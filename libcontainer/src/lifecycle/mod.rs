@@ -1,12 +1,32 @@
 //! The operations on a container, one file each.
 
+mod caller_fds;
+mod create;
+mod delete;
+mod exec;
+mod foreground;
+mod kill;
+mod list;
+mod load;
+mod pause;
+mod pid_file;
+mod ps;
 mod request;
-mod stub;
+mod set_up;
+mod signal;
+mod start;
+mod supervise;
+mod undo;
 
+pub use create::{create, run};
+pub use delete::delete;
+pub use exec::exec;
+pub use kill::kill;
+pub use list::{Listing, list, state};
+pub use pause::{pause, resume};
+pub use ps::processes;
 pub use request::{
     CgroupManager, CreateRequest, ExecOverrides, ExecProcess, ExecRequest, Exit, Rootless, RunMode,
     StdioRequest,
 };
-pub use stub::{
-    Listing, create, delete, exec, kill, list, pause, processes, resume, run, start, state,
-};
+pub use start::start;

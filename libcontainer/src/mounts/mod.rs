@@ -10,6 +10,8 @@ mod options;
 mod plan;
 
 pub(crate) use apply::{Context, apply, close, set_propagation};
-pub use op::{Attributes, CgroupMount, LegacyHierarchy, MountKind, MountOp, Parameter, Propagation, TmpfsMode};
+pub use op::{
+    Attributes, CgroupMount, LegacyHierarchy, MountKind, MountOp, Parameter, Propagation, TmpfsMode,
+};
 pub use options::{NAMES, Options};
 pub use plan::{Facts, plan};

@@ -6,8 +6,8 @@ use super::types::{
     ContainerPlan, HookState, HooksPlan, InitPlan, StartGate, TenantFacts, TimeOffset,
 };
 use super::{hooks, process, rootfs, sysctl};
-use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout};
 use crate::cgroups::DeviceEnforcement;
+use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout};
 use crate::devices as device_rules;
 use crate::error::Findings;
 use crate::idmap;
@@ -75,7 +75,12 @@ pub fn build(
             &mut findings,
         )
     });
-    if !namespaces.has(Kind::User) && linux.uid_mappings().as_ref().is_some_and(|maps| !maps.is_empty()) {
+    if !namespaces.has(Kind::User)
+        && linux
+            .uid_mappings()
+            .as_ref()
+            .is_some_and(|maps| !maps.is_empty())
+    {
         findings.error("linux.uidMappings", "id mappings need a user namespace");
     }
     let names = Names::of(spec, &namespaces, &mut findings);
@@ -94,7 +99,9 @@ pub fn build(
     );
     let root = root(spec, input.bundle, &mut findings);
     let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, &mut findings);
-    if !namespaces.has(Kind::Mount) && !(rootfs.masked.is_empty() && rootfs.readonly_paths.is_empty()) {
+    if !namespaces.has(Kind::Mount)
+        && !(rootfs.masked.is_empty() && rootfs.readonly_paths.is_empty())
+    {
         findings.error(
             "linux.maskedPaths",
             "masked and read-only paths need a mount namespace",
@@ -102,7 +109,10 @@ pub fn build(
     }
 
     let sysctls = sysctl::plan(
-        linux.sysctl().as_ref().unwrap_or(&std::collections::HashMap::new()),
+        linux
+            .sysctl()
+            .as_ref()
+            .unwrap_or(&std::collections::HashMap::new()),
         &namespaces,
         host.network_is_the_hosts,
         names.domainname.as_deref(),
@@ -187,7 +197,10 @@ pub fn build(
 /// Compiles a filter; the plan of a process that joins later takes it over.
 fn filter(asked: &LinuxSeccomp, findings: &mut Findings) -> Option<Filter> {
     let Some(native) = seccomp::Arch::native() else {
-        findings.error("linux.seccomp", "no system call numbers are known for this machine");
+        findings.error(
+            "linux.seccomp",
+            "no system call numbers are known for this machine",
+        );
         return None;
     };
     match seccomp::compile(asked, native) {
@@ -218,7 +231,11 @@ fn version(version: &str, findings: &mut Findings) {
 
 /// A setting that we would not apply is never passed over.
 fn refuse_what_is_missing(linux: &Linux, findings: &mut Findings) {
-    if linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()) {
+    if linux
+        .net_devices()
+        .as_ref()
+        .is_some_and(|devices| !devices.is_empty())
+    {
         findings.error("linux.netDevices", "network devices are not supported yet");
     }
     if linux.intel_rdt().is_some() {
@@ -255,7 +272,11 @@ fn time_offsets(
     namespaces: &NamespacePlan,
     findings: &mut Findings,
 ) -> Vec<TimeOffset> {
-    let Some(asked) = linux.time_offsets().as_ref().filter(|asked| !asked.is_empty()) else {
+    let Some(asked) = linux
+        .time_offsets()
+        .as_ref()
+        .filter(|asked| !asked.is_empty())
+    else {
         return Vec::new();
     };
     if !namespaces.is_new(Kind::Time) {
@@ -304,7 +325,10 @@ fn cgroup(linux: &Linux, id: &str, host: &Host, findings: &mut Findings) -> Cgro
         return CgroupPlan::disabled();
     };
     let resources = linux.resources().as_ref();
-    let path = linux.cgroups_path().as_ref().map(|path| path.to_string_lossy());
+    let path = linux
+        .cgroups_path()
+        .as_ref()
+        .map(|path| path.to_string_lossy());
     let rules = resources.and_then(|resources| resources.devices().as_deref());
     let devices = device_control(rules.unwrap_or_default(), layout, host.rootless, findings);
     let request = CgroupRequest {
@@ -404,7 +428,10 @@ fn all_hooks(
     let Some(asked) = spec.hooks() else {
         return (HooksPlan::default(), Vec::new(), Vec::new());
     };
-    #[expect(deprecated, reason = "the specification still has it, and Docker uses it")]
+    #[expect(
+        deprecated,
+        reason = "the specification still has it, and Docker uses it"
+    )]
     let prestart = asked.prestart();
     let runtime = HooksPlan {
         prestart: hooks::plan("prestart", prestart.as_ref(), findings),
@@ -414,7 +441,11 @@ fn all_hooks(
     };
     (
         runtime,
-        hooks::plan("createContainer", asked.create_container().as_ref(), findings),
+        hooks::plan(
+            "createContainer",
+            asked.create_container().as_ref(),
+            findings,
+        ),
         hooks::plan("startContainer", asked.start_container().as_ref(), findings),
     )
 }

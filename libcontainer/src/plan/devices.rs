@@ -52,13 +52,19 @@ fn one(device: &LinuxDevice, field: &str, findings: &mut Findings) -> Option<Dev
     if !path.is_absolute() || path.file_name().is_none() {
         findings.error(
             format!("{field}.path"),
-            format!("{:?} is not an absolute path of a file", path.to_string_lossy()),
+            format!(
+                "{:?} is not an absolute path of a file",
+                path.to_string_lossy()
+            ),
         );
         return None;
     }
     let number = |name: &str, value: i64, findings: &mut Findings| {
         u32::try_from(value).ok().or_else(|| {
-            findings.error(format!("{field}.{name}"), format!("{value} is no device number"));
+            findings.error(
+                format!("{field}.{name}"),
+                format!("{value} is no device number"),
+            );
             None
         })
     };

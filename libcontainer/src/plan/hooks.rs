@@ -7,7 +7,11 @@ use crate::error::Findings;
 use crate::spec::oci::Hook;
 
 /// Judges the hooks of one kind.
-pub(super) fn plan(kind: &str, hooks: Option<&Vec<Hook>>, findings: &mut Findings) -> Vec<HookPlan> {
+pub(super) fn plan(
+    kind: &str,
+    hooks: Option<&Vec<Hook>>,
+    findings: &mut Findings,
+) -> Vec<HookPlan> {
     hooks
         .into_iter()
         .flatten()

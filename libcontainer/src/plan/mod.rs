@@ -15,7 +15,7 @@ mod types;
 pub use build::{Host, Input, build};
 pub(crate) use process::{ProcessFacts, process};
 pub use types::{
-    ContainerPlan, DeviceKind, DeviceNode, HookPlan, HookState, HooksPlan, InitPlan, IoPriority, MemoryPolicy,
-    ProcessPlan, RlimitPlan, RootfsPlan, SchedulerPlan, StartGate, TenantFacts, TenantPlan,
-    TerminalPlan, TimeOffset, UserPlan,
+    ContainerPlan, DeviceKind, DeviceNode, HookPlan, HookState, HooksPlan, InitPlan, IoPriority,
+    MemoryPolicy, ProcessPlan, RlimitPlan, RootfsPlan, SchedulerPlan, StartGate, TenantFacts,
+    TenantPlan, TerminalPlan, TimeOffset, UserPlan,
 };

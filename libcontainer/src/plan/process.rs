@@ -61,7 +61,11 @@ pub(crate) fn process(
         findings.error(field("args"), format!("{arg:?} contains a NUL byte"));
     }
     let (initial_affinity, final_affinity) = if facts.joins {
-        affinities(process.exec_cpu_affinity().as_ref(), &field("execCPUAffinity"), findings)
+        affinities(
+            process.exec_cpu_affinity().as_ref(),
+            &field("execCPUAffinity"),
+            findings,
+        )
     } else {
         (None, None)
     };
@@ -127,7 +131,10 @@ fn environment(
         let Some(name) = name else {
             findings.error(
                 format!("{field}[{index}]"),
-                format!("invalid environment variable: {:?} has no '='", name_only(variable)),
+                format!(
+                    "invalid environment variable: {:?} has no '='",
+                    name_only(variable)
+                ),
             );
             continue;
         };
@@ -345,7 +352,9 @@ fn io_priority(process: &Process, field: &str, findings: &mut Findings) -> Optio
         IOPriorityClass::IoprioClassBe => 2,
         IOPriorityClass::IoprioClassIdle => 3,
     };
-    let level = u32::try_from(asked.priority()).ok().filter(|level| *level <= 7);
+    let level = u32::try_from(asked.priority())
+        .ok()
+        .filter(|level| *level <= 7);
     if level.is_none() {
         findings.error(
             format!("{field}.priority"),
@@ -360,7 +369,11 @@ fn io_priority(process: &Process, field: &str, findings: &mut Findings) -> Optio
 
 /// The execution domain of `linux.personality`.
 pub(super) fn personality(asked: &LinuxPersonality, findings: &mut Findings) -> u32 {
-    if asked.flags().as_ref().is_some_and(|flags| !flags.is_empty()) {
+    if asked
+        .flags()
+        .as_ref()
+        .is_some_and(|flags| !flags.is_empty())
+    {
         findings.warning("linux.personality.flags", "ignored: no flags are known");
     }
     match asked.domain() {
@@ -425,7 +438,10 @@ fn affinities(
         let text = text.filter(|text| !text.is_empty())?;
         let mask = bits(text);
         if mask.is_none() {
-            findings.error(format!("{field}.{name}"), format!("invalid CPU list {text:?}"));
+            findings.error(
+                format!("{field}.{name}"),
+                format!("invalid CPU list {text:?}"),
+            );
         }
         mask
     };

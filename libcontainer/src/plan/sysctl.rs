@@ -67,7 +67,10 @@ fn refusal(
     let name = path.replace('/', ".");
     let needs = |kind: Kind| {
         (!namespaces.has(kind)).then(|| {
-            format!("sysctl {name:?} is not allowed without a {} namespace of the container's own", kind.name())
+            format!(
+                "sysctl {name:?} is not allowed without a {} namespace of the container's own",
+                kind.name()
+            )
         })
     };
     if path.split('/').any(|part| part.is_empty() || part == "..") || path.contains('\0') {
@@ -78,7 +81,9 @@ fn refusal(
     }
     if path.starts_with("net/") {
         if network_is_the_hosts {
-            return Some(format!("sysctl {name:?} not allowed in host network namespace"));
+            return Some(format!(
+                "sysctl {name:?} not allowed in host network namespace"
+            ));
         }
         return needs(Kind::Network);
     }
@@ -107,7 +112,10 @@ mod tests {
     use crate::namespaces;
 
     fn refused(name: &str, kinds: &[&str]) -> Option<String> {
-        let list: Vec<String> = kinds.iter().map(|kind| format!(r#"{{"type":"{kind}"}}"#)).collect();
+        let list: Vec<String> = kinds
+            .iter()
+            .map(|kind| format!(r#"{{"type":"{kind}"}}"#))
+            .collect();
         let list: Vec<_> = serde_json::from_str(&format!("[{}]", list.join(","))).unwrap();
         let mut findings = Findings::new();
         let namespaces = namespaces::plan(&list, &mut findings);
@@ -120,8 +128,14 @@ mod tests {
     fn both_separators_are_read() {
         assert_eq!(path("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
         assert_eq!(path("net/ipv4/ip_forward"), "net/ipv4/ip_forward");
-        assert_eq!(path("net.ipv4.conf.eno2/100.rp_filter"), "net/ipv4/conf/eno2.100/rp_filter");
-        assert_eq!(path("net/ipv4/conf/eno2.100/rp_filter"), "net/ipv4/conf/eno2.100/rp_filter");
+        assert_eq!(
+            path("net.ipv4.conf.eno2/100.rp_filter"),
+            "net/ipv4/conf/eno2.100/rp_filter"
+        );
+        assert_eq!(
+            path("net/ipv4/conf/eno2.100/rp_filter"),
+            "net/ipv4/conf/eno2.100/rp_filter"
+        );
     }
 
     #[test]
@@ -141,7 +155,13 @@ mod tests {
     #[test]
     fn what_has_no_namespace_is_refused() {
         let all = ["network", "ipc", "uts", "pid", "mount", "user"];
-        for name in ["vm.swappiness", "kernel.hostname", "kernel.core_pattern", "net/../kernel/x", "a..b"] {
+        for name in [
+            "vm.swappiness",
+            "kernel.hostname",
+            "kernel.core_pattern",
+            "net/../kernel/x",
+            "a..b",
+        ] {
             assert!(refused(name, &all).is_some(), "{name}");
         }
     }

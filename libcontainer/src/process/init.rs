@@ -25,13 +25,13 @@ use crate::terminal::Pty;
 
 pub(super) fn run(plan: InitPlan, link: &Link, fds: Vec<OwnedFd>) -> Result<Infallible, StepError> {
     let mut fds = fds.into_iter();
-    let fifo = match plan.gate {
-        StartGate::Fifo => Some(
-            fds.next()
-                .ok_or_else(|| StepError::refused("take over", "the start FIFO", "it is missing"))?,
-        ),
-        StartGate::Socket => None,
-    };
+    let fifo =
+        match plan.gate {
+            StartGate::Fifo => Some(fds.next().ok_or_else(|| {
+                StepError::refused("take over", "the start FIFO", "it is missing")
+            })?),
+            StartGate::Socket => None,
+        };
     if let Some(name) = &plan.keyring {
         keyring::join(name)?;
     }
@@ -43,7 +43,8 @@ pub(super) fn run(plan: InitPlan, link: &Link, fds: Vec<OwnedFd>) -> Result<Infa
     umask(Mode::empty());
     set_names(&plan)?;
     if plan.namespaces.is_new(Kind::Network) {
-        net::loopback_up().map_err(|errno| StepError::new("bring up", "the loopback device", errno))?;
+        net::loopback_up()
+            .map_err(|errno| StepError::new("bring up", "the loopback device", errno))?;
     }
     let mut session = Session {
         link,
@@ -126,7 +127,8 @@ fn enter_namespaces(
         }
     }
     if let Some((fd, path)) = user {
-        ns::join(fd.as_fd(), Kind::User.flag()).map_err(|errno| join_failed(Kind::User, path, errno))?;
+        ns::join(fd.as_fd(), Kind::User.flag())
+            .map_err(|errno| join_failed(Kind::User, path, errno))?;
         become_root_inside()?;
     }
     for (kind, fd, path) in later {
@@ -142,7 +144,11 @@ fn enter_namespaces(
 }
 
 fn join_failed(kind: Kind, path: &Path, errno: Errno) -> StepError {
-    StepError::new("join", format!("{} namespace {}", kind.name(), path.display()), errno)
+    StepError::new(
+        "join",
+        format!("{} namespace {}", kind.name(), path.display()),
+        errno,
+    )
 }
 
 /// In a user namespace that we joined: its root, where it maps one.
@@ -150,7 +156,13 @@ pub(super) fn become_root_inside() -> Result<(), StepError> {
     for set in [creds::set_gid, creds::set_uid] {
         match set(0) {
             Ok(()) | Err(Errno::EINVAL) => {}
-            Err(errno) => return Err(StepError::new("become", "root of the user namespace", errno)),
+            Err(errno) => {
+                return Err(StepError::new(
+                    "become",
+                    "root of the user namespace",
+                    errno,
+                ));
+            }
         }
     }
     Ok(())
@@ -182,7 +194,10 @@ fn clone_again(plan: &InitPlan, link: &Link) -> Result<(), StepError> {
     }
     process::set_parent_death_signal(libc::SIGKILL).map_err(failed)?;
     if waits_for_id_maps {
-        match link.receive::<Order>(None)?.map(|received| received.message) {
+        match link
+            .receive::<Order>(None)?
+            .map(|received| received.message)
+        {
             Some(Order::IdsMapped) => become_root_inside()?,
             _ => return Err(StepError::refused("map", "ids", "the runtime is gone")),
         }
@@ -244,10 +259,9 @@ impl Session<'_> {
     /// The next order; that the cgroup is joined may come before it.
     fn next_order(&mut self) -> Result<(Order, Vec<OwnedFd>), StepError> {
         loop {
-            let received = self
-                .link
-                .receive::<Order>(None)?
-                .ok_or_else(|| StepError::refused("go on", "with the set-up", "the runtime is gone"))?;
+            let received = self.link.receive::<Order>(None)?.ok_or_else(|| {
+                StepError::refused("go on", "with the set-up", "the runtime is gone")
+            })?;
             match received.message {
                 Order::CgroupJoined => self.enter_cgroup()?,
                 order => return Ok((order, received.fds)),
@@ -274,7 +288,11 @@ impl Session<'_> {
         let received = self.link.receive::<Order>(None)?;
         match received.map(|received| received.message) {
             Some(Order::CgroupJoined) => self.enter_cgroup(),
-            _ => Err(StepError::refused("join", "the cgroup", "the runtime is gone")),
+            _ => Err(StepError::refused(
+                "join",
+                "the cgroup",
+                "the runtime is gone",
+            )),
         }
     }
 
@@ -363,7 +381,13 @@ impl Session<'_> {
             self.link.send(&Report::RootfsReady, &[])?;
             match self.next_order()? {
                 (Order::HooksDone, _) => {}
-                _ => return Err(StepError::refused("wait for", "the hooks", "the runtime is gone")),
+                _ => {
+                    return Err(StepError::refused(
+                        "wait for",
+                        "the hooks",
+                        "the runtime is gone",
+                    ));
+                }
             }
         }
         if plan.create_container.is_empty() {

@@ -203,7 +203,10 @@ mod tests {
 
     #[test]
     fn messages_have_a_fixed_form() {
-        assert_eq!(encode(&Order::CgroupJoined).unwrap(), [1, 0, 0, 0, 1, 0, 0, 0, 2]);
+        assert_eq!(
+            encode(&Order::CgroupJoined).unwrap(),
+            [1, 0, 0, 0, 1, 0, 0, 0, 2]
+        );
         assert_eq!(
             encode(&Report::Warning("a".to_owned())).unwrap(),
             [1, 0, 0, 0, 3, 0, 0, 0, 5, 1, b'a']

@@ -53,7 +53,12 @@ fn check(path: &str) -> Result<(), Errno> {
     if kind == SFlag::S_IFDIR {
         return Err(Errno::EISDIR);
     }
-    match faccessat(AT_FDCWD, Path::new(path), AccessFlags::X_OK, AtFlags::AT_EACCESS) {
+    match faccessat(
+        AT_FDCWD,
+        Path::new(path),
+        AccessFlags::X_OK,
+        AtFlags::AT_EACCESS,
+    ) {
         // A filter or a kernel without the call: the exec itself will tell.
         Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
         checked => checked,
@@ -84,7 +89,10 @@ mod tests {
         let plain = executable("prog", std::slice::from_ref(&path)).unwrap_err();
         assert!(plain.to_string().ends_with("permission denied"), "{plain}");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(executable("prog", &[path]).unwrap(), program.to_str().unwrap());
+        assert_eq!(
+            executable("prog", &[path]).unwrap(),
+            program.to_str().unwrap()
+        );
     }
 
     #[test]

@@ -39,7 +39,10 @@ fn read() -> Option<String> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = root.open(Path::new("/etc/passwd"), flags.bits()).ok()?;
     let mut bytes = Vec::new();
-    File::from(file).take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+    File::from(file)
+        .take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -33,7 +33,11 @@ pub fn init_stage() -> ! {
 
 fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
     let Some(Received { message, fds }) = link.receive::<Order>(None)? else {
-        return Err(StepError::refused("read", "the plan", "the runtime is gone"));
+        return Err(StepError::refused(
+            "read",
+            "the plan",
+            "the runtime is gone",
+        ));
     };
     match message {
         Order::Init(plan) => {
@@ -44,24 +48,26 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
             sweep(link, plan.process.kept_fds, &fds)?;
             tenant::run(*plan, link, fds)
         }
-        _ => Err(StepError::refused("read", "the plan", "it is another message")),
+        _ => Err(StepError::refused(
+            "read",
+            "the plan",
+            "it is another message",
+        )),
     }
 }
 
 /// Closes what nobody asked to keep: all descriptors but the first three, those
 /// to keep after them, the socket, and these. At the beginning that is what the
 /// runtime's caller left open, at the end what is left of the set-up.
-pub(super) fn sweep(
-    link: &Link,
-    kept: u32,
-    fds: &[std::os::fd::OwnedFd],
-) -> Result<(), StepError> {
+pub(super) fn sweep(link: &Link, kept: u32, fds: &[std::os::fd::OwnedFd]) -> Result<(), StepError> {
     use std::os::fd::AsRawFd;
     let failed = |errno| StepError::new("close", "the caller's descriptors", errno);
     let mut ours: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     ours.push(link.number());
     ours.sort_unstable();
-    let mut next = RawFd::try_from(kept).unwrap_or(RawFd::MAX).saturating_add(3);
+    let mut next = RawFd::try_from(kept)
+        .unwrap_or(RawFd::MAX)
+        .saturating_add(3);
     for number in ours {
         if number > next {
             fd::close_range(next, Some(number.saturating_sub(1))).map_err(failed)?;

@@ -63,7 +63,9 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     } = finish;
     apply_scheduling(plan)?;
     let environment = environment(plan);
-    umask(Mode::from_bits_truncate(plan.user.umask.unwrap_or(DEFAULT_UMASK)));
+    umask(Mode::from_bits_truncate(
+        plan.user.umask.unwrap_or(DEFAULT_UMASK),
+    ));
     let early = make_and_enter(&plan.cwd)?;
     give_streams(plan.user.uid)?;
     report_ready(link, terminal)?;
@@ -71,8 +73,7 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     drop(proc);
 
     if plan.no_new_privileges {
-        creds::set_no_new_privs()
-            .map_err(|errno| StepError::new("set", "no_new_privs", errno))?;
+        creds::set_no_new_privs().map_err(|errno| StepError::new("set", "no_new_privs", errno))?;
     } else if let Some(filter) = seccomp {
         // Without no_new_privs it takes a capability that is about to go.
         install(link, filter)?;
@@ -87,7 +88,9 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     if hooks.is_empty() {
         reset_signals()?;
     }
-    if plan.no_new_privileges && let Some(filter) = seccomp {
+    if plan.no_new_privileges
+        && let Some(filter) = seccomp
+    {
         install(link, filter)?;
     }
     let failed = wait_and_execute(&Last {
@@ -195,10 +198,25 @@ fn report_ready(link: &Link, terminal: Option<(String, OwnedFd)>) -> Result<(), 
     };
     let fds: Vec<BorrowedFd<'_>> = master.iter().map(AsFd::as_fd).collect();
     link.send(&Report::Ready { terminal: name }, &fds)?;
-    match link.receive::<Order>(None)?.map(|received| received.message) {
+    match link
+        .receive::<Order>(None)?
+        .map(|received| received.message)
+    {
         Some(Order::Proceed) => {}
-        Some(_) => return Err(StepError::refused("proceed", "to the program", "it is another message")),
-        None => return Err(StepError::refused("proceed", "to the program", "the runtime is gone")),
+        Some(_) => {
+            return Err(StepError::refused(
+                "proceed",
+                "to the program",
+                "it is another message",
+            ));
+        }
+        None => {
+            return Err(StepError::refused(
+                "proceed",
+                "to the program",
+                "the runtime is gone",
+            ));
+        }
     }
     // From here on the container outlives the runtime.
     process::set_parent_death_signal(0)
@@ -342,9 +360,8 @@ fn set_labels(proc: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), StepError>
 /// privileged, groups before users, capabilities after.
 fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), StepError> {
     let user = &plan.user;
-    let failed = |action: &'static str, object: String| {
-        move |errno| StepError::new(action, object, errno)
-    };
+    let failed =
+        |action: &'static str, object: String| move |errno| StepError::new(action, object, errno);
     capabilities::limit(plan.capabilities.bounding)?;
     creds::keep_capabilities(true).map_err(failed("keep", "capabilities".to_owned()))?;
     match creds::set_groups(&user.groups) {
@@ -357,7 +374,8 @@ fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), 
     creds::set_uid(user.uid).map_err(failed("set", format!("user {}", user.uid)))?;
     creds::keep_capabilities(false).map_err(failed("keep", "capabilities".to_owned()))?;
     if entered == Entered::NotYet {
-        chdir(plan.cwd.as_path()).map_err(failed("change to", format!("cwd {}", plan.cwd.display())))?;
+        chdir(plan.cwd.as_path())
+            .map_err(failed("change to", format!("cwd {}", plan.cwd.display())))?;
     }
     verify_cwd()?;
     let mut warnings = Vec::new();
@@ -373,9 +391,18 @@ fn install(link: &Link, filter: &Filter) -> Result<(), StepError> {
         // By number: sending a descriptor may be the very call that waits for
         // the listener's verdict.
         link.write(&Report::Listener(listener.as_raw_fd()))?;
-        match link.receive::<Order>(None)?.map(|received| received.message) {
+        match link
+            .receive::<Order>(None)?
+            .map(|received| received.message)
+        {
             Some(Order::Proceed) => {}
-            _ => return Err(StepError::refused("hand over", "the seccomp listener", "the runtime is gone")),
+            _ => {
+                return Err(StepError::refused(
+                    "hand over",
+                    "the seccomp listener",
+                    "the runtime is gone",
+                ));
+            }
         }
     }
     Ok(())

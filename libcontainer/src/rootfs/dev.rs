@@ -37,10 +37,19 @@ pub(crate) fn make_devices(
         // Most lie in /dev itself, which is open already.
         let parent;
         let (here, name) = if node.path.parent() == Some(Path::new("/dev")) {
-            let name = node.path.file_name().map(Path::new).unwrap_or(Path::new(""));
-            (dev.as_fd(), c_path(name).map_err(|errno| failed(node, errno))?)
+            let name = node
+                .path
+                .file_name()
+                .map(Path::new)
+                .unwrap_or(Path::new(""));
+            (
+                dev.as_fd(),
+                c_path(name).map_err(|errno| failed(node, errno))?,
+            )
         } else {
-            let (fd, name) = root.parent(&node.path).map_err(|errno| failed(node, errno))?;
+            let (fd, name) = root
+                .parent(&node.path)
+                .map_err(|errno| failed(node, errno))?;
             parent = fd;
             (parent.as_fd(), name)
         };
@@ -64,7 +73,13 @@ fn make(
         return bind(parent, name, node);
     }
     let (kind, number) = kernel_form(node.kind);
-    match mknodat(parent, name, kind, Mode::from_bits_truncate(node.mode), number) {
+    match mknodat(
+        parent,
+        name,
+        kind,
+        Mode::from_bits_truncate(node.mode),
+        number,
+    ) {
         Ok(()) => return own(parent, name, node),
         // Not ours to make here (a container within a container).
         Err(Errno::EPERM) => return bind(parent, name, node),
@@ -85,8 +100,14 @@ fn make(
         )),
         _ => {
             unlinkat(parent, name, UnlinkatFlags::NoRemoveDir).map_err(here)?;
-            mknodat(parent, name, kind, Mode::from_bits_truncate(node.mode), number)
-                .map_err(here)?;
+            mknodat(
+                parent,
+                name,
+                kind,
+                Mode::from_bits_truncate(node.mode),
+                number,
+            )
+            .map_err(here)?;
             own(parent, name, node)
         }
     }
@@ -135,9 +156,8 @@ fn bind(parent: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Result<(), St
     }
     let path = c_path(&node.path).map_err(here)?;
     let source = open_tree_clone(AT_FDCWD, &path, false).map_err(here)?;
-    verify(source.as_fd(), kind, number).map_err(|errno| {
-        here(errno).with_detail("the host has another file of that name")
-    })?;
+    verify(source.as_fd(), kind, number)
+        .map_err(|errno| here(errno).with_detail("the host has another file of that name"))?;
     let attributes = MountAttr {
         set: attr::NOSUID | attr::NOEXEC,
         ..MountAttr::default()

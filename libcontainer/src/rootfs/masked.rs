@@ -11,8 +11,8 @@ use crate::error::StepError;
 use crate::path::{RootFd, is_directory};
 use crate::sys::Errno;
 use crate::sys::mount::{
-    MountAttr, attr, fsconfig_create, fsconfig_string, fsmount, fsopen, mount_setattr,
-    move_mount, open_tree_clone,
+    MountAttr, attr, fsconfig_create, fsconfig_string, fsmount, fsopen, mount_setattr, move_mount,
+    open_tree_clone,
 };
 
 /// Covers files with the host's `/dev/null`, never with the image's, and
@@ -28,9 +28,7 @@ pub(crate) fn mask(root: &RootFd, paths: &[PathBuf]) -> Result<(), StepError> {
         let failed = |errno| failed("mask", path, errno);
         let cover = if is_directory(target.as_fd()).map_err(failed)? {
             match &empty {
-                Some(first) => {
-                    open_tree_clone(first.as_fd(), c"", false).map_err(failed)?
-                }
+                Some(first) => open_tree_clone(first.as_fd(), c"", false).map_err(failed)?,
                 None => {
                     let made = empty_directory().map_err(failed)?;
                     move_mount(made.as_fd(), target.as_fd()).map_err(failed)?;

@@ -99,8 +99,7 @@ fn isolate_parent(rootfs: &Path) -> Result<(), StepError> {
         .filter(|point| rootfs.starts_with(point))
         .max_by_key(|point| point.as_os_str().len());
     let Some(parent) = parent else { return Ok(()) };
-    let failed =
-        |errno| StepError::new("make private", parent.display().to_string(), errno);
+    let failed = |errno| StepError::new("make private", parent.display().to_string(), errno);
     let target = c_path(&parent).map_err(failed)?;
     mount(None, &target, None, libc::MS_PRIVATE, None).map_err(failed)
 }

@@ -30,8 +30,8 @@ pub(crate) fn set_sysctls(
             error
         };
         let name = CString::new(format!("sys/{path}")).map_err(|_| failed(Errno::EINVAL))?;
-        let file = openat2(proc, &name, OFlag::O_WRONLY.bits(), 0, Resolve::STRICT)
-            .map_err(failed)?;
+        let file =
+            openat2(proc, &name, OFlag::O_WRONLY.bits(), 0, Resolve::STRICT).map_err(failed)?;
         nix::unistd::write(&file, value.as_bytes()).map_err(failed)?;
     }
     Ok(())

@@ -12,7 +12,8 @@ use crate::sys::openat2::{Resolve, openat2};
 
 /// Whether this kernel confines by `AppArmor`.
 pub(crate) fn apparmor_enabled() -> bool {
-    std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"))
+    std::fs::read("/sys/module/apparmor/parameters/enabled")
+        .is_ok_and(|text| text.starts_with(b"Y"))
 }
 
 /// Whether this kernel confines by `SELinux`.

@@ -1,1 +1,9 @@
-//! x
+//! What is kept of a container on disk: one directory each.
+
+mod dir;
+mod identity;
+mod record;
+
+pub(crate) use dir::{Gate, StateDir, ids, open_root};
+pub(crate) use identity::{Identity, start_time};
+pub(crate) use record::Record;

@@ -60,9 +60,10 @@ pub(crate) fn set_cloexec(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
     Ok(())
 }
 
-/// Whether a number is an open descriptor.
-pub(crate) fn is_open(number: RawFd) -> bool {
+/// Whether a number is a descriptor that this process was started with: open,
+/// and not one of its own, all of which close on exec.
+pub(crate) fn is_inherited(number: RawFd) -> bool {
     // SAFETY: F_GETFD touches no memory and fails on a closed number.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
-    flags >= 0
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }

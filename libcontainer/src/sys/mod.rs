@@ -21,7 +21,6 @@ pub(crate) mod fd;
 pub(crate) mod kill;
 pub(crate) mod mount;
 pub(crate) mod net;
-pub(crate) mod no_links;
 pub(crate) mod ns;
 pub(crate) mod openat2;
 pub(crate) mod process;

@@ -17,6 +17,8 @@ impl Resolve {
     pub(crate) const STRICT: Self = Self(0x08 | 0x04 | 0x02 | 0x01);
     /// Nothing leaves the descriptor and no link is followed; mounts are crossed.
     pub(crate) const BENEATH_NO_LINKS: Self = Self(0x08 | 0x04 | 0x02);
+    /// No link is followed.
+    pub(crate) const NO_LINKS: Self = Self(0x04 | 0x02);
 }
 
 #[repr(C)]

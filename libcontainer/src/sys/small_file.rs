@@ -5,15 +5,16 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+use nix::NixPath;
 use nix::dir::{Dir, Type};
-use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{FsType, statfs};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, mkdir, unlinkat};
 
 use super::Errno;
-use super::no_links::open_no_symlinks;
+use super::openat2::{Resolve, openat2};
 
 /// Calls again after a signal.
 fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
@@ -22,6 +23,23 @@ fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
             Err(Errno::EINTR) => {}
             result => return result,
         }
+    }
+}
+
+/// Opens an absolute path none of whose components may be a link.
+///
+/// Without openat2(2) (a filter of an outer container may hide it) only the
+/// last component is held to that.
+pub(crate) fn open_no_links(path: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let opened = path
+        .with_nix_path(|path| openat2(AT_FDCWD, path, flags.bits(), 0, Resolve::NO_LINKS))
+        .flatten();
+    match opened {
+        Err(Errno::ENOSYS) => {
+            let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            open(path, flags, Mode::empty())
+        }
+        opened => opened,
     }
 }
 
@@ -52,7 +70,7 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>, Errno> {
 
 /// Opens a file to read.
 pub(crate) fn open_to_read(path: &str) -> Result<OwnedFd, Errno> {
-    open_no_symlinks(path, OFlag::O_RDONLY)
+    open_no_links(path, OFlag::O_RDONLY)
 }
 
 /// Opens a file of the procfs that we were started with, whose `self` is a link.
@@ -67,12 +85,12 @@ pub(crate) fn read_proc(path: &str) -> Result<Vec<u8>, Errno> {
 
 /// Opens a file to write to.
 pub(crate) fn open_to_write(path: &str) -> Result<OwnedFd, Errno> {
-    open_no_symlinks(path, OFlag::O_WRONLY)
+    open_no_links(path, OFlag::O_WRONLY)
 }
 
 /// Opens a folder, as clone3(2) and bpf(2) want a cgroup.
 pub(crate) fn open_folder(path: &str) -> Result<OwnedFd, Errno> {
-    open_no_symlinks(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+    open_no_links(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
 }
 
 /// Writes a value in one call: the kernel's files take a value a call.
@@ -92,7 +110,7 @@ pub(crate) fn make_folder(path: &str) -> Result<(), Errno> {
 
 /// Removes an empty folder by its path, without following its last component.
 pub(crate) fn remove_folder(path: &str) -> Result<(), Errno> {
-    unlinkat(nix::fcntl::AT_FDCWD, path, UnlinkatFlags::RemoveDir)
+    unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir)
 }
 
 /// Removes an empty folder of `folder`.
@@ -136,7 +154,7 @@ pub(crate) fn folders(folder: &OwnedFd) -> Result<Vec<OsString>, Errno> {
 /// Gives a file or folder to a user, without following a link.
 pub(crate) fn give_to(path: &str, uid: u32, gid: Option<u32>) -> Result<(), Errno> {
     fchownat(
-        nix::fcntl::AT_FDCWD,
+        AT_FDCWD,
         path,
         Some(Uid::from_raw(uid)),
         gid.map(Gid::from_raw),
@@ -156,5 +174,25 @@ pub(crate) fn wait_for_change(file: impl AsFd, milliseconds: u16) -> Result<(), 
     match poll(&mut polled, PollTimeout::from(milliseconds)) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+    use super::read as read_file;
+    use super::*;
+
+    #[test]
+    fn a_link_anywhere_on_the_path_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::fs::write(root.join("real/file"), "x").unwrap();
+        std::os::unix::fs::symlink("real", root.join("link")).unwrap();
+        let read = |path: &str| read_file(root.join(path).to_str().unwrap());
+        assert_eq!(read("real/file").unwrap(), b"x");
+        assert_eq!(read("link/file"), Err(Errno::ELOOP));
     }
 }

@@ -52,11 +52,7 @@ impl ConsoleSocket {
 }
 
 /// Sends a descriptor over a connected socket.
-fn send_fd(
-    socket: BorrowedFd<'_>,
-    fd: BorrowedFd<'_>,
-    name: &str,
-) -> Result<(), Errno> {
+fn send_fd(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
     messages::send(socket, name.as_bytes(), &[fd])?;
     Ok(())
 }

@@ -22,7 +22,8 @@ impl HostTerminal {
     /// The first of the standard streams that is a terminal, else the
     /// controlling one.
     pub(super) fn take() -> Result<Self, StepError> {
-        let failed = |errno| StepError::said(format!("open /dev/tty: {}", crate::error::reason(errno)));
+        let failed =
+            |errno| StepError::said(format!("open /dev/tty: {}", crate::error::reason(errno)));
         let stream = [0, 1, 2]
             .into_iter()
             .map(standing)
@@ -31,8 +32,9 @@ impl HostTerminal {
             Some(stream) => stream.try_clone_to_owned().map_err(|error| {
                 failed(Errno::from_raw(error.raw_os_error().unwrap_or_default()))
             })?,
-            None => open("/dev/tty", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
-                .map_err(failed)?,
+            None => {
+                open("/dev/tty", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(failed)?
+            }
         };
         let before = tcgetattr(&fd).map_err(failed)?;
         let mut raw = before.clone();

@@ -181,7 +181,11 @@ impl Relay {
             let (from_caller, terminal) = match &self.terminal {
                 Some(shown) => {
                     let wants_input = shown.reads && up.is_empty();
-                    let reads = if wants_input { PollFlags::POLLIN } else { nothing };
+                    let reads = if wants_input {
+                        PollFlags::POLLIN
+                    } else {
+                        nothing
+                    };
                     let mut both = nothing;
                     if shown.open {
                         both |= PollFlags::POLLIN;
@@ -196,10 +200,7 @@ impl Relay {
                 }
                 // Asked for nothing, these report nothing but a hang-up, which
                 // is not looked at.
-                None => (
-                    PollFd::new(process, nothing),
-                    PollFd::new(process, nothing),
-                ),
+                None => (PollFd::new(process, nothing), PollFd::new(process, nothing)),
             };
             let mut fds = [signals, exits, from_caller, terminal];
             // A side that has hung up would wake us for ever.
@@ -212,7 +213,10 @@ impl Relay {
                 }
                 Some(_) => 4,
             };
-            match poll(fds.get_mut(..watched).unwrap_or_default(), PollTimeout::NONE) {
+            match poll(
+                fds.get_mut(..watched).unwrap_or_default(),
+                PollTimeout::NONE,
+            ) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),
             }

@@ -11,8 +11,8 @@ use libcontainer::Result;
 use libcontainer::error::Error;
 use log::{Level, Log, Metadata, Record};
 
-use super::time::rfc3339;
 use super::{Format, LogSettings, cannot, json, stderr_line, text};
+use libcontainer::container::rfc3339;
 
 /// Where lines go. Before [`open`], they are text on stderr.
 static SINK: Sink = Sink(OnceLock::new());

@@ -6,7 +6,6 @@ mod os;
 mod output;
 mod settings;
 mod text;
-mod time;
 
 pub(crate) use logger::{failure, hook_panics, open};
 pub(crate) use os::cannot;

@@ -105,7 +105,7 @@ fn text(plan: &CgroupPlan) -> Vec<String> {
             Enable::Only(names) if !names.is_empty() => {
                 format!("{} +{}", tree.folder(), names.join(" +"))
             }
-            _ => tree.folder(),
+            Enable::All | Enable::Only(_) => tree.folder(),
         });
         for write in &tree.writes {
             let missing = match &write.if_missing {

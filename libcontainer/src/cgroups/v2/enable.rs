@@ -71,14 +71,16 @@ fn thread(folder: &str, plan: &HierarchyPlan) -> Result<(), StepError> {
     }
     if kind == "domain invalid" {
         let file = format!("{folder}/cgroup.type");
-        small_file::write(&file, "threaded").or_else(|errno| match errno {
-            Errno::EOPNOTSUPP => Ok(()),
-            errno => Err(StepError::new(
-                "set",
-                format!("{file} to \"threaded\""),
-                errno,
-            )),
-        })?;
+        match small_file::write(&file, "threaded") {
+            Ok(()) | Err(Errno::EOPNOTSUPP) => {}
+            Err(errno) => {
+                return Err(StepError::new(
+                    "set",
+                    format!("{file} to \"threaded\""),
+                    errno,
+                ));
+            }
+        }
     }
     Ok(())
 }

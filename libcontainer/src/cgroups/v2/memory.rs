@@ -45,9 +45,8 @@ fn swap(size: Option<i64>, memory: &LinuxMemory, findings: &mut Findings) -> Opt
     let swap = limit(field, memory.swap(), findings);
     match (size, swap) {
         // As on v1: no limit of memory means none of both together.
-        (Some(-1), None) => Some(-1),
+        (Some(-1), None) | (_, Some(-1)) => Some(-1),
         (_, None) => None,
-        (_, Some(-1)) => Some(-1),
         (Some(-1), Some(swap)) => Some(swap),
         (None, Some(_)) => {
             findings.error(field, "unable to set swap limit without memory limit");

@@ -1,16 +1,26 @@
-//! RFC 3339, UTC, to the second.
+//! RFC 3339, UTC.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 24 * 60 * 60;
 
 /// `2026-01-31T23:59:59Z`. Times before 1970 are shown as its start.
-pub(crate) fn rfc3339(time: SystemTime) -> String {
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = since.as_secs();
     let (year, month, day) = civil(seconds / DAY);
     let (hour, minute, second) = (seconds % DAY / 3600, seconds % 3600 / 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// The same with nanoseconds: `2026-01-31T23:59:59.000000001Z`.
+#[must_use]
+pub fn rfc3339_nanos(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seconds = rfc3339(time);
+    let seconds = seconds.trim_end_matches('Z');
+    format!("{seconds}.{:09}Z", since.subsec_nanos())
 }
 
 /// Year, month and day of a day counted from 1970-01-01.
@@ -42,6 +52,12 @@ mod tests {
 
     fn at(seconds: u64) -> String {
         rfc3339(UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn nanoseconds_have_nine_digits() {
+        let time = UNIX_EPOCH + Duration::new(1, 7);
+        assert_eq!(super::rfc3339_nanos(time), "1970-01-01T00:00:01.000000007Z");
     }
 
     #[test]

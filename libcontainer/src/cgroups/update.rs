@@ -1,0 +1,158 @@
+//! New limits for a container that is there.
+
+use super::limits::Limits;
+use super::parse::word;
+use super::plan::{CgroupPlan, Enable, HierarchyPlan};
+use super::record::Cgroup;
+use crate::error::{Findings, StepError};
+use crate::spec::oci::LinuxResources;
+use crate::sys::small_file;
+
+impl Cgroup {
+    /// Plans the writes of an update, for [`apply_limits`](Self::apply_limits).
+    /// What is not named keeps its value; where one file holds two values the
+    /// other is read from it. Device rules are left alone.
+    pub fn plan_update(
+        &self,
+        resources: &LinuxResources,
+        findings: &mut Findings,
+    ) -> Result<CgroupPlan, StepError> {
+        let mut plan = CgroupPlan {
+            hierarchies: self
+                .record
+                .hierarchies
+                .iter()
+                .map(|tree| HierarchyPlan {
+                    controllers: tree.controllers.clone(),
+                    mount: tree.mount.clone(),
+                    path: tree.path.clone(),
+                    enable: Enable::Only(Vec::new()),
+                    writes: Vec::new(),
+                    program: None,
+                    check_memory: None,
+                })
+                .collect(),
+            ..CgroupPlan::default()
+        };
+        if self.is_disabled() {
+            findings.error("linux.resources", "the container has no cgroup");
+            return Ok(plan);
+        }
+        let mut resources = resources.clone();
+        if self.is_unified() {
+            self.complete(&mut resources)?;
+        }
+        Limits {
+            plan: &mut plan,
+            findings,
+            unified: self.is_unified(),
+        }
+        .add_all(&resources);
+        Ok(plan)
+    }
+
+    /// Adds the values that v2 needs beside those named.
+    fn complete(&self, resources: &mut LinuxResources) -> Result<(), StepError> {
+        if let Some(cpu) = resources.cpu_mut() {
+            let is_set = |value: Option<i64>| value.is_some_and(|value| value != 0);
+            let has_period = cpu.period().is_some_and(|period| period != 0);
+            if is_set(cpu.quota()) != has_period {
+                let (quota, period) = cpu_max(&self.read_v2("cpu.max")?);
+                if has_period {
+                    cpu.set_quota(Some(quota));
+                } else {
+                    cpu.set_period(period);
+                }
+            }
+        }
+        if let Some(memory) = resources.memory_mut()
+            && memory.limit().is_none_or(|limit| limit == 0)
+            && memory.swap().is_some_and(|swap| swap > 0)
+        {
+            let limit = self.read_v2("memory.max")?;
+            memory.set_limit(Some(limit.parse().unwrap_or(-1)));
+        }
+        Ok(())
+    }
+
+    fn read_v2(&self, file: &str) -> Result<String, StepError> {
+        let path = self.v2().map(|tree| tree.file(file)).unwrap_or_default();
+        small_file::read(&path)
+            .map(|text| word(&text).to_owned())
+            .map_err(|errno| StepError::new("read", path, errno))
+    }
+}
+
+/// Quota (-1 is none) and period of `cpu.max`.
+fn cpu_max(text: &str) -> (i64, Option<u64>) {
+    let (quota, period) = text.split_once(' ').unwrap_or((text, ""));
+    (quota.parse().unwrap_or(-1), period.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+    use super::super::record::{CgroupRecord, RecordedHierarchy};
+    use super::*;
+
+    /// A v2 cgroup in a temporary folder, and the writes of an update of it.
+    fn writes(files: &[(&str, &str)], resources: &str) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("c1")).unwrap();
+        for (file, value) in files {
+            std::fs::write(root.join("c1").join(file), value).unwrap();
+        }
+        let cgroup = Cgroup::from_record(CgroupRecord {
+            hierarchies: vec![RecordedHierarchy {
+                controllers: Vec::new(),
+                mount: root.to_str().unwrap().to_owned(),
+                path: "/c1".to_owned(),
+                made_parents: Vec::new(),
+                made: true,
+            }],
+        });
+        let mut findings = Findings::new();
+        let resources = serde_json::from_str(resources).unwrap();
+        let plan = cgroup.plan_update(&resources, &mut findings).unwrap();
+        assert_eq!(findings.to_string(), "");
+        plan.hierarchies
+            .first()
+            .unwrap()
+            .writes
+            .iter()
+            .map(|write| format!("{} = {}", write.file, write.value))
+            .collect()
+    }
+
+    #[test]
+    fn quota_and_period_keep_each_other() {
+        let set = [("cpu.max", "5000 20000\n")];
+        let unset = [("cpu.max", "max 100000\n")];
+        let quota = r#"{"cpu": {"quota": 3000}}"#;
+        let period = r#"{"cpu": {"period": 10000}}"#;
+        assert_eq!(writes(&set, quota), ["cpu.max = 3000 20000"]);
+        assert_eq!(writes(&set, period), ["cpu.max = 5000 10000"]);
+        assert_eq!(writes(&unset, quota), ["cpu.max = 3000 100000"]);
+        assert_eq!(writes(&unset, period), ["cpu.max = max 10000"]);
+    }
+
+    #[test]
+    fn memory_alone_leaves_swap_and_swap_alone_goes_by_memory() {
+        let files = [("memory.max", "1000\n"), ("memory.swap.max", "500\n")];
+        assert_eq!(
+            writes(&files, r#"{"memory": {"limit": 2000}}"#),
+            ["memory.max = 2000"]
+        );
+        assert_eq!(
+            writes(&files, r#"{"memory": {"swap": 1800}}"#),
+            ["memory.swap.max = 800", "memory.max = 1000"]
+        );
+    }
+
+    #[test]
+    fn nothing_named_writes_nothing() {
+        assert_eq!(writes(&[], r#"{"cpu": {}, "memory": {}}"#), [""; 0]);
+    }
+}

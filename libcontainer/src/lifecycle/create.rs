@@ -1,0 +1,83 @@
+//! `create` and `run`.
+
+use std::os::fd::AsFd;
+
+use super::foreground;
+use super::request::{CreateRequest, Exit, RunMode};
+use super::set_up::{Made, set_up};
+use super::{delete, start};
+use crate::Result;
+use crate::container::StateRoot;
+use crate::plan::StartGate;
+use crate::terminal::{Foreground, Relay};
+
+/// Makes a container from a bundle and leaves its init waiting for
+/// [`start`](super::start()).
+///
+/// # Errors
+/// `InvalidConfig` for what the configuration or the request has wrong, `Exists`
+/// for an id in use, `Os` for a step that the kernel refused. Nothing is left
+/// of a container that could not be made.
+pub fn create(root: &StateRoot, request: &CreateRequest) -> Result<()> {
+    set_up(root, request, StartGate::Fifo, RunMode::Detached)?;
+    Ok(())
+}
+
+/// Makes a container and runs its program. In the foreground the terminal and
+/// signals are relayed until it ends; then the container is deleted, and its
+/// program's exit code given.
+///
+/// # Errors
+/// As [`create`].
+pub fn run(root: &StateRoot, request: &CreateRequest, mode: RunMode) -> Result<Exit> {
+    match mode {
+        RunMode::Detached => {
+            let made = set_up(root, request, StartGate::Socket, mode)?;
+            poststart(made)?;
+            Ok(Exit(0))
+        }
+        RunMode::Foreground { keep, no_subreaper } => {
+            if !no_subreaper {
+                foreground::become_subreaper()?;
+            }
+            let foreground = Foreground::enter()?;
+            let made = set_up(root, request, StartGate::Socket, mode)?;
+            stay(made, &foreground, keep)
+        }
+    }
+}
+
+/// The hooks after the program was started; one that fails ends the container.
+fn poststart(made: Made) -> Result<Made> {
+    if let Err(failed) = start::run_poststart(&made.record) {
+        let Made {
+            mut dir, record, ..
+        } = made;
+        dir.unlock();
+        delete::destroy(&mut dir, &record)?;
+        return Err(failed);
+    }
+    Ok(made)
+}
+
+fn stay(made: Made, foreground: &Foreground, keep: bool) -> Result<Exit> {
+    let mut made = poststart(made)?;
+    // Others may look and act while we wait.
+    made.dir.unlock();
+    let relay = match made.master.take() {
+        Some(master) => Relay::new(master, made.has_size),
+        None => Ok(Relay::without_terminal()),
+    };
+    let ended =
+        relay.and_then(|relay| relay.run(foreground, made.child.pidfd.as_fd(), made.child.pid));
+    if !keep {
+        let removed = delete::destroy(&mut made.dir, &made.record);
+        let ended = ended?;
+        // Deleted by somebody else meanwhile is as good.
+        if let Err(error) = removed {
+            log::warn!("{error}");
+        }
+        return Ok(foreground::exit_code(ended));
+    }
+    Ok(foreground::exit_code(ended?))
+}

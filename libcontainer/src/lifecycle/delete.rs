@@ -1,0 +1,186 @@
+//! `delete`: the same way for a container that ended, one that is killed for it,
+//! and what a killed `create` left.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::load::Loaded;
+use super::start::hook_state;
+use crate::Result;
+use crate::container::{StateRoot, Status};
+use crate::error::{Error, ErrorKind, StepError};
+use crate::hooks;
+use crate::state::{Record, StateDir};
+use crate::sys::Errno;
+use crate::sys::process::pidfd_send_signal;
+
+/// As long as processes have to end and cgroups to empty.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Removes a container that is stopped or only created; with `force` one in any
+/// status, and an unknown id is no error.
+///
+/// # Errors
+/// `NotFound`, `WrongStatus`, or what could not be removed: the rest is removed
+/// all the same, and `delete` can be called again.
+pub fn delete(root: &StateRoot, id: &str, force: bool) -> Result<()> {
+    let mut dir = match StateDir::open(root, id) {
+        Err(error) if force && error.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    // Whoever makes it may hang; by force it is removed under their hands.
+    let locked = dir.try_lock(if force {
+        Duration::from_secs(1)
+    } else {
+        PATIENCE
+    })?;
+    if !locked && !force {
+        return Err(Error::new(
+            ErrorKind::WrongStatus,
+            format!("container {id} is being changed by another command"),
+        ));
+    }
+    let loaded = match dir.read_record() {
+        Ok(_) => Loaded::read(dir)?,
+        // Killed before it was written, or unreadable: nothing else is known.
+        Err(error) if force => return remove_unreadable(&dir, &error),
+        Err(error) => return Err(error),
+    };
+    match loaded.status {
+        Status::Stopped | Status::Created => {}
+        Status::Running | Status::Paused | Status::Creating if force => {}
+        status => {
+            return Err(Error::new(
+                ErrorKind::WrongStatus,
+                format!("cannot delete container {id} that is not stopped: {status}"),
+            )
+            .with_advice("stop it with kill, or use delete --force"));
+        }
+    }
+    if loaded.status == Status::Stopped && !force {
+        refuse_leftovers(&loaded)?;
+    }
+    let Loaded {
+        mut dir, record, ..
+    } = loaded;
+    destroy(&mut dir, &record)
+}
+
+/// Without a pid namespace of its own a container's processes outlive its init;
+/// they are not killed unless asked for.
+fn refuse_leftovers(loaded: &Loaded) -> Result<()> {
+    if loaded.record.own_pid_namespace {
+        return Ok(());
+    }
+    let cgroup = loaded.cgroup()?;
+    if cgroup.is_disabled() || !cgroup.exists() {
+        return Ok(());
+    }
+    let left = cgroup.processes()?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::WrongStatus,
+        format!(
+            "cannot delete container {}: {} of its processes still run",
+            loaded.record.id,
+            left.len()
+        ),
+    )
+    .with_advice("kill it with SIGKILL, or use delete --force"))
+}
+
+/// Ends and removes a container, whatever its status.
+pub(super) fn destroy(dir: &mut StateDir, record: &Record) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let first = end_processes(record, deadline).and_then(|()| {
+        let cgroup = record.cgroup.open()?;
+        Ok(cgroup.remove(deadline)?)
+    });
+    first?;
+    dir.remove()?;
+    run_poststop(record);
+    Ok(())
+}
+
+fn end_processes(record: &Record, deadline: Instant) -> Result<()> {
+    let cgroup = record.cgroup.open()?;
+    let init = match record.identity() {
+        Some(identity) => identity
+            .open()
+            .map_err(|errno| StepError::new("find", format!("process {}", record.pid), errno))?,
+        None => None,
+    };
+    if let Some(init) = &init {
+        match pidfd_send_signal(init.as_fd(), libc::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => {
+                return Err(
+                    StepError::new("kill", format!("process {}", record.pid), errno).into(),
+                );
+            }
+        }
+        // On cgroup v1 a frozen process cannot die.
+        if cgroup.is_frozen().unwrap_or_default() {
+            cgroup.thaw()?;
+        }
+        await_end(init.as_fd(), deadline, record.pid)?;
+    }
+    // Others end with the first process of their pid namespace.
+    let alone = record.own_pid_namespace && record.pid > 0;
+    if alone || record.pid == 0 || cgroup.is_disabled() || !cgroup.exists() {
+        return Ok(());
+    }
+    cgroup.signal_all(libc::SIGKILL, deadline)?;
+    cgroup.wait_until_empty(deadline)?;
+    Ok(())
+}
+
+fn await_end(pidfd: std::os::fd::BorrowedFd<'_>, deadline: Instant, pid: i32) -> Result<()> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(pidfd, PollFlags::POLLIN)];
+        match poll(&mut fds, timeout) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => {
+                return Err(StepError::new("wait for", format!("process {pid}"), errno).into());
+            }
+        }
+        if left.is_zero() {
+            return Err(
+                StepError::refused("kill", format!("process {pid}"), "it does not end").into(),
+            );
+        }
+    }
+}
+
+/// A directory whose record nobody can read: what its name says is removed.
+fn remove_unreadable(dir: &StateDir, error: &Error) -> Result<()> {
+    log::debug!("{error}");
+    dir.remove()
+}
+
+/// The hooks after the container was deleted; one that fails is told of, and
+/// the next ones run (runtime-spec, "Lifecycle").
+pub(super) fn run_poststop(record: &Record) {
+    if record.poststop.is_empty() {
+        return;
+    }
+    let document = hooks::document(&hook_state(record), Status::Stopped, 0);
+    for (index, hook) in record.poststop.iter().enumerate() {
+        let context = hooks::Context {
+            kind: "poststop",
+            state: &document,
+            environment: None,
+            directory: record.bundle.is_dir().then_some(record.bundle.as_path()),
+        };
+        if let Err(failed) = hooks::run_all(std::slice::from_ref(hook), &context) {
+            log::warn!("hook #{index}: {failed}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! `exec`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::caller_fds::CallerFds;
+use super::foreground;
+use super::load::Loaded;
+use super::pid_file;
+use super::request::{ExecOverrides, ExecProcess, ExecRequest, Exit, RunMode};
+use super::set_up::{
+    PidNamespace, check_terminal, hand_over_terminal, read_file, set_process_limits, warn,
+};
+use super::supervise;
+use super::undo::Undo;
+use crate::Result;
+use crate::cgroups::Cgroup;
+use crate::container::{Caller, StateRoot, Status};
+use crate::error::{Error, ErrorKind, Findings, StepError};
+use crate::plan::{self, ProcessFacts, ProcessPlan, TenantFacts, TenantPlan};
+use crate::process::{Child, Order, Request, spawn};
+use crate::spec::oci::{Capabilities, Capability, LinuxCapabilitiesBuilder, Process};
+use crate::spec::{read_process, read_spec};
+use crate::sys::process::{pidfd_send_signal, wait};
+use crate::sys::sched;
+use crate::terminal::{ConsoleSocket, Foreground, Relay};
+
+/// Runs one more process in a container that is created or running. In the
+/// foreground the terminal and signals are relayed until it ends, and its exit
+/// code is given.
+///
+/// # Errors
+/// `NotFound`, `WrongStatus`, `InvalidConfig` for what the process has wrong, or
+/// what kept the program from being executed.
+pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
+    let loaded = Loaded::find(root, id)?;
+    let refuse = |text: &str| Err(Error::new(ErrorKind::WrongStatus, text));
+    match loaded.status {
+        Status::Running | Status::Created => {}
+        Status::Paused if request.ignore_paused => {}
+        Status::Paused => {
+            return refuse("cannot exec in a paused container (use --ignore-paused to override)");
+        }
+        Status::Stopped => return refuse("cannot exec in a stopped container"),
+        Status::Creating => return refuse("cannot exec in a container that is being created"),
+    }
+    let Some(init) = &loaded.init else {
+        return refuse("cannot exec in a stopped container");
+    };
+    if !request.cgroups.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "exec --cgroup is not supported yet",
+        ));
+    }
+    let fds = CallerFds::check(false, request.stdio.preserve_fds)?;
+    let facts = loaded.dir.read_tenant()?;
+    let process = process_of(&loaded, request)?;
+    let socket = request.stdio.console_socket.as_deref();
+    check_terminal(process.terminal().unwrap_or_default(), request.mode, socket)?;
+    let plan = judge(&process, request, &facts, fds)?;
+    let has_size = plan
+        .terminal
+        .is_some_and(|terminal| terminal.size.is_some());
+    let tenant = TenantPlan {
+        namespaces: facts.namespaces,
+        keyring: facts.keyring.clone(),
+        chroot: (facts.namespaces & libc::CLONE_NEWNS == 0).then(|| loaded.record.rootfs.clone()),
+        process: plan,
+        seccomp: facts.seccomp.clone(),
+    };
+    let work = Work {
+        loaded: &loaded,
+        init: init.as_fd(),
+        request,
+        cgroup: loaded.cgroup()?,
+    };
+    match request.mode {
+        RunMode::Detached => {
+            work.carry_out(tenant)?;
+            Ok(Exit(0))
+        }
+        RunMode::Foreground { .. } => {
+            let foreground = Foreground::enter()?;
+            let (child, master) = work.carry_out(tenant)?;
+            let relay = match master {
+                Some(master) => Relay::new(master, has_size)?,
+                None => Relay::without_terminal(),
+            };
+            let ended = relay.run(&foreground, child.pidfd.as_fd(), child.pid)?;
+            Ok(foreground::exit_code(ended))
+        }
+    }
+}
+
+/// The process as asked for: a document of its own, or the configuration's with
+/// changes.
+fn process_of(loaded: &Loaded, request: &ExecRequest) -> Result<Process> {
+    match &request.process {
+        ExecProcess::Document(text) => {
+            let document = read_process("the process document", text.as_bytes())?;
+            for note in document.notes {
+                log::warn!("{note}");
+            }
+            Ok(document.content)
+        }
+        ExecProcess::Overrides(overrides) => {
+            let path = loaded.record.bundle.join("config.json");
+            let text = read_file(&path)?;
+            let document = read_spec(&path.display().to_string(), &text)?;
+            let process = document.content.process().clone().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidConfig,
+                    format!("{}: process: missing", path.display()),
+                )
+            })?;
+            change(process, overrides)
+        }
+    }
+}
+
+fn change(mut process: Process, overrides: &ExecOverrides) -> Result<Process> {
+    process.set_args(Some(overrides.args.clone()));
+    process.set_terminal(Some(overrides.tty));
+    if let Some(cwd) = &overrides.cwd {
+        process.set_cwd(cwd.into());
+    }
+    if let Some(label) = &overrides.process_label {
+        process.set_selinux_label(Some(label.clone()));
+    }
+    if let Some(profile) = &overrides.apparmor {
+        process.set_apparmor_profile(Some(profile.clone()));
+    }
+    if overrides.no_new_privs {
+        process.set_no_new_privileges(Some(true));
+    }
+    let mut env = process.env().clone().unwrap_or_default();
+    env.extend(overrides.env.iter().cloned());
+    process.set_env(Some(env));
+    let mut user = process.user().clone();
+    if let Some((uid, gid)) = overrides.user {
+        user.set_uid(uid);
+        if let Some(gid) = gid {
+            user.set_gid(gid);
+        }
+    }
+    user.set_additional_gids(Some(overrides.additional_gids.clone()));
+    process.set_user(user);
+    add_capabilities(&mut process, &overrides.caps)?;
+    Ok(process)
+}
+
+/// Added to the bounding, effective and permitted sets; to the ambient set only
+/// where the configuration lets it be inherited, and never to what is inherited
+/// (CVE-2022-29162).
+fn add_capabilities(process: &mut Process, names: &[String]) -> Result<()> {
+    use std::str::FromStr;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut added = Capabilities::new();
+    for name in names {
+        let known = name
+            .strip_prefix("CAP_")
+            .and_then(|short| Capability::from_str(short).ok());
+        added.insert(known.ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidConfig,
+                format!("--cap: unknown capability {name:?}"),
+            )
+        })?);
+    }
+    let before = process.capabilities().clone();
+    let of = |set: Option<&Capabilities>| set.cloned().unwrap_or_default();
+    let with =
+        |set: Option<&Capabilities>| -> Capabilities { of(set).union(&added).copied().collect() };
+    let before = before.as_ref();
+    let inheritable = of(before.and_then(|sets| sets.inheritable().as_ref()));
+    let ambient: Capabilities = of(before.and_then(|sets| sets.ambient().as_ref()))
+        .union(&added.intersection(&inheritable).copied().collect())
+        .copied()
+        .collect();
+    let sets = LinuxCapabilitiesBuilder::default()
+        .bounding(with(before.and_then(|sets| sets.bounding().as_ref())))
+        .effective(with(before.and_then(|sets| sets.effective().as_ref())))
+        .permitted(with(before.and_then(|sets| sets.permitted().as_ref())))
+        .inheritable(inheritable)
+        .ambient(ambient)
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+    process.set_capabilities(Some(sets));
+    Ok(())
+}
+
+fn judge(
+    process: &Process,
+    request: &ExecRequest,
+    facts: &TenantFacts,
+    fds: CallerFds,
+) -> Result<ProcessPlan> {
+    let field = match request.process {
+        ExecProcess::Document(_) => "",
+        ExecProcess::Overrides(_) => "process",
+    };
+    let mut findings = Findings::new();
+    let plan = plan::process(
+        process,
+        &ProcessFacts {
+            field,
+            id_maps: facts.id_maps.as_ref(),
+            personality: facts.personality,
+            memory_policy: facts.memory_policy.clone(),
+            listen_fds: fds.listen,
+            preserve_fds: fds.preserve,
+            joins: true,
+        },
+        &mut findings,
+    );
+    if findings.has_errors() {
+        return Err(findings.into());
+    }
+    warn(&findings);
+    Ok(plan)
+}
+
+struct Work<'a> {
+    loaded: &'a Loaded,
+    init: BorrowedFd<'a>,
+    request: &'a ExecRequest,
+    cgroup: Cgroup,
+}
+
+impl Work<'_> {
+    fn carry_out(&self, tenant: TenantPlan) -> Result<(Child, Option<OwnedFd>)> {
+        let stdio = &self.request.stdio;
+        let console = stdio
+            .console_socket
+            .as_deref()
+            .map(ConsoleSocket::connect)
+            .transpose()?;
+        let pidfd_socket = stdio
+            .pidfd_socket
+            .as_deref()
+            .map(ConsoleSocket::connect)
+            .transpose()?;
+        let process = tenant.process.clone();
+        let mut undo = Undo::new();
+        let child = self.spawn(&tenant)?;
+        let pidfd = child.pidfd.try_clone().map_err(|error| {
+            let errno = crate::sys::Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            StepError::new("keep", "the handle of the process", errno)
+        })?;
+        undo.push(move || {
+            let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
+            let _ = wait(pidfd.as_fd(), true);
+        });
+        if let Some(mask) = &process.initial_affinity {
+            sched::set_affinity(child.pid, mask)
+                .map_err(|errno| StepError::new("set", "process.execCPUAffinity.initial", errno))?;
+        }
+        if !self.cgroup.is_disabled() && !self.cgroup.is_unified() {
+            self.cgroup.join(child.pid)?;
+        }
+        child
+            .link
+            .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;
+        let ready = supervise::until_ready(&child, &self.cgroup, true, &mut || Ok(()))?;
+        let rootless = Caller::probe().euid != 0;
+        set_process_limits(child.pid, &process, rootless)?;
+        if let Some(socket) = &pidfd_socket {
+            socket.send(child.pidfd.as_fd(), "pidfd")?;
+        }
+        let master = hand_over_terminal(ready, console.as_ref())?;
+        if let Some(path) = &stdio.pid_file {
+            pid_file::write(path, child.pid)?;
+        }
+        child.link.send(&Order::Proceed, &[])?;
+        supervise::until_gone(&child, &mut |_| {
+            Err(Error::new(
+                ErrorKind::Unsupported,
+                "linux.seccomp.listenerPath: seccomp notification is not supported yet",
+            ))
+        })?;
+        undo.disarm();
+        Ok((child, master))
+    }
+
+    /// Clones the process into the container's pid namespace, and on cgroup v2
+    /// into its cgroup.
+    fn spawn(&self, tenant: &TenantPlan) -> Result<Child> {
+        let joined = (tenant.namespaces & libc::CLONE_NEWPID != 0)
+            .then(|| PidNamespace::for_children(self.init))
+            .transpose()?;
+        let cgroup = if self.cgroup.is_unified() {
+            self.cgroup.unified_fd()?
+        } else {
+            None
+        };
+        let _ = self.loaded;
+        let child = spawn(&Request {
+            flags: 0,
+            cgroup,
+            waits_for_id_maps: false,
+        })?;
+        if let Some(joined) = joined {
+            joined.leave()?;
+        }
+        Ok(child)
+    }
+}

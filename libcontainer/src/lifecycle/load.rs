@@ -1,0 +1,109 @@
+//! A container as the commands find it: its record, its init, its status.
+
+use std::os::fd::OwnedFd;
+
+use crate::cgroups::Cgroup;
+use crate::container::{StateDocument, StateRoot, Status};
+use crate::error::{Error, StepError};
+use crate::state::{Gate, Record, StateDir};
+
+/// A container that was found.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) dir: StateDir,
+    pub(super) record: Record,
+    /// The init, while it lives.
+    pub(super) init: Option<OwnedFd>,
+    pub(super) status: Status,
+}
+
+impl Loaded {
+    /// Finds a container by its id.
+    pub(super) fn find(root: &StateRoot, id: &str) -> Result<Self, Error> {
+        Self::read(StateDir::open(root, id)?)
+    }
+
+    /// The same, and keeps other commands from changing it.
+    pub(super) fn find_to_change(root: &StateRoot, id: &str) -> Result<Self, Error> {
+        let mut dir = StateDir::open(root, id)?;
+        dir.lock()?;
+        Self::read(dir)
+    }
+
+    /// Reads the record of an open directory.
+    pub(super) fn read(dir: StateDir) -> Result<Self, Error> {
+        let record = dir.read_record()?;
+        let failed = |errno| {
+            Error::from(StepError::new(
+                "find the process of",
+                format!("container {}", dir.id()),
+                errno,
+            ))
+        };
+        let init = match record.identity() {
+            Some(identity) => identity.open().map_err(failed)?,
+            None => None,
+        };
+        let status = match init {
+            None => Status::Stopped,
+            Some(_) => alive(&dir, &record)?,
+        };
+        Ok(Self {
+            dir,
+            record,
+            init,
+            status,
+        })
+    }
+
+    /// Its cgroup.
+    pub(super) fn cgroup(&self) -> Result<Cgroup, Error> {
+        Ok(self.record.cgroup.open()?)
+    }
+
+    /// What `state` prints.
+    pub(super) fn document(&self) -> StateDocument {
+        let pid = match self.status {
+            Status::Stopped => 0,
+            Status::Creating | Status::Created | Status::Running | Status::Paused => {
+                self.record.pid
+            }
+        };
+        StateDocument {
+            oci_version: self.record.oci_version.clone(),
+            id: self.record.id.clone(),
+            pid,
+            status: self.status,
+            bundle: self.record.bundle.clone(),
+            rootfs: self.record.rootfs.clone(),
+            created: self.record.created.clone(),
+            annotations: self.record.annotations.clone(),
+            owner: String::new(),
+        }
+    }
+}
+
+/// The status of a container whose init lives.
+fn alive(dir: &StateDir, record: &Record) -> Result<Status, Error> {
+    let gate = dir.gate().map_err(|errno| {
+        Error::from(StepError::new(
+            "look at",
+            format!("the state of container {}", dir.id()),
+            errno,
+        ))
+    })?;
+    if gate == Gate::InTheMaking {
+        return Ok(Status::Creating);
+    }
+    // A cgroup that is gone, or a host without a freezer, pauses nothing.
+    let paused = record
+        .cgroup
+        .open()
+        .and_then(|cgroup| cgroup.is_frozen())
+        .unwrap_or_default();
+    Ok(match gate {
+        _ if paused => Status::Paused,
+        Gate::Waiting => Status::Created,
+        Gate::InTheMaking | Gate::Open => Status::Running,
+    })
+}

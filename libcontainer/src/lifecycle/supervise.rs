@@ -1,0 +1,155 @@
+//! The runtime's side of a process's set-up: it answers what the process asks,
+//! until that says that all stands.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::fcntl::AT_FDCWD;
+
+use crate::cgroups::Cgroup;
+use crate::error::{Error, ErrorKind, StepError};
+use crate::path::c_path;
+use crate::process::{Child, Order, Report};
+use crate::sys::mount::open_tree_clone;
+use crate::sys::process::{Ended, wait};
+
+/// As long as a step of the process may take; a file system may be slow.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the process had when it was ready.
+#[derive(Debug)]
+pub(super) struct Ready {
+    /// The terminal's name inside, and its master.
+    pub(super) terminal: Option<(String, OwnedFd)>,
+}
+
+/// Answers until the process is ready. `hooks` is called when the mounts are
+/// made. Without `deadline` the process may take any time: it runs hooks of its
+/// own that have none.
+pub(super) fn until_ready(
+    child: &Child,
+    cgroup: &Cgroup,
+    deadline: bool,
+    hooks: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<Ready, Error> {
+    loop {
+        let received = child
+            .link
+            .receive::<Report>(deadline.then_some(PATIENCE))?
+            .ok_or_else(|| died(child, cgroup))?;
+        match received.message {
+            Report::NeedSource { path, recursive } => send_source(child, &path, recursive)?,
+            Report::RootfsReady => {
+                hooks()?;
+                child.link.send(&Order::HooksDone, &[])?;
+            }
+            Report::Ready { terminal } => {
+                let master = received.fds.into_iter().next();
+                return Ok(Ready {
+                    terminal: terminal.zip(master),
+                });
+            }
+            Report::Warning(text) => log::warn!("{text}"),
+            Report::Failed(failed) => return Err(failed_init(failed)),
+            Report::Cloned { .. } | Report::Listener(_) => return Err(unexpected()),
+        }
+    }
+}
+
+/// Listens until the process has gone where we cannot hear it any more: to wait
+/// for `start`, or to the user's program.
+pub(super) fn until_gone(
+    child: &Child,
+    listener: &mut dyn FnMut(i32) -> Result<(), Error>,
+) -> Result<(), Error> {
+    loop {
+        let Some(received) = child.link.receive::<Report>(Some(PATIENCE))? else {
+            // Closed by an exec, or by a program that has ended since.
+            return Ok(());
+        };
+        match received.message {
+            Report::Warning(text) => log::warn!("{text}"),
+            Report::Listener(number) => {
+                listener(number)?;
+                child.link.send(&Order::Proceed, &[])?;
+            }
+            Report::Failed(failed) => return Err(failed_init(failed)),
+            Report::Cloned { .. }
+            | Report::NeedSource { .. }
+            | Report::RootfsReady
+            | Report::Ready { .. } => return Err(unexpected()),
+        }
+    }
+}
+
+/// The process that the first clone made goes on as another.
+pub(super) fn follow_clone(child: &mut Child, cgroup: &Cgroup) -> Result<bool, Error> {
+    let received = child
+        .link
+        .receive::<Report>(Some(PATIENCE))?
+        .ok_or_else(|| died(child, cgroup))?;
+    match (received.message, received.fds.into_iter().next()) {
+        (
+            Report::Cloned {
+                pid,
+                waits_for_id_maps,
+            },
+            Some(pidfd),
+        ) => {
+            let first = std::mem::replace(&mut child.pidfd, pidfd);
+            child.pid = pid;
+            // It ends right after its message.
+            let _ = wait(first.as_fd(), true);
+            Ok(waits_for_id_maps)
+        }
+        (Report::Failed(failed), _) => Err(failed_init(failed)),
+        _ => Err(unexpected()),
+    }
+}
+
+fn send_source(child: &Child, path: &Path, recursive: bool) -> Result<(), Error> {
+    let tree = c_path(path)
+        .and_then(|path| open_tree_clone(AT_FDCWD, &path, recursive))
+        .map_err(|errno| StepError::new("open mount source", path.display().to_string(), errno));
+    match tree {
+        Ok(tree) => child.link.send(&Order::Source, &[tree.as_fd()])?,
+        Err(failed) => child.link.send(&Order::NoSource(failed), &[])?,
+    }
+    Ok(())
+}
+
+/// A failure that the process itself reported.
+fn failed_init(failed: StepError) -> Error {
+    Error::from(failed)
+}
+
+fn unexpected() -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "the container's process sent a message out of its turn",
+    )
+}
+
+/// The process ended without a word: killed, most often.
+fn died(child: &Child, cgroup: &Cgroup) -> Error {
+    let how = match wait(child.pidfd.as_fd(), true) {
+        Ok(Some(Ended::Exited(status))) => format!("exited with status {status}"),
+        Ok(Some(Ended::Signaled(signal))) => format!("was killed by signal {signal}"),
+        Ok(None) | Err(_) => "ended".to_owned(),
+    };
+    let error = Error::new(
+        ErrorKind::Os,
+        format!("the container's process {how} during its set-up"),
+    );
+    match cgroup.oom_kills() {
+        0 => error,
+        count => Error::new(
+            ErrorKind::Os,
+            format!(
+                "{error}: container init was OOM-killed (memory limit too low?), oom_kill {count}"
+            ),
+        )
+        .with_advice("raise linux.resources.memory.limit"),
+    }
+}

@@ -1,0 +1,388 @@
+//! A container's directory: the record, what `exec` needs, the start FIFO.
+//!
+//! All by descriptors: names are looked up in the directory that was opened,
+//! whatever happens to the path meanwhile.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::Record;
+use crate::container::{ContainerId, StateRoot};
+use crate::error::{Error, ErrorKind, StepError};
+use crate::path::c_path;
+use crate::plan::TenantFacts;
+use crate::sys::Errno;
+
+const RECORD: &CStr = c"state.json";
+const RECORD_NEW: &CStr = c".state.json";
+const TENANT: &CStr = c"exec.plan";
+/// The FIFO that the init waits at. Its name says how far `create` is.
+const FIFO: &CStr = c"exec.fifo";
+const FIFO_NEW: &CStr = c".exec.fifo";
+
+/// As long as a command waits for another that changes the same container.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most that a file of ours is read.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// How far the container is, by its FIFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// `create` or `run` is at work, or was killed there.
+    InTheMaking,
+    /// The init waits for `start`.
+    Waiting,
+    /// Nobody waits any more.
+    Open,
+}
+
+/// A container's directory.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    root: OwnedFd,
+    directory: OwnedFd,
+    id: ContainerId,
+    lock: Option<Flock<OwnedFd>>,
+}
+
+/// Opens the directory of all containers; none when it is missing.
+pub(crate) fn open_root(root: &StateRoot) -> Result<Option<OwnedFd>, Error> {
+    match nix::fcntl::open(root.path(), FOLDER, Mode::empty()) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(StepError::new("open", root.path().display().to_string(), errno).into()),
+    }
+}
+
+const FOLDER: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_CLOEXEC);
+
+/// The ids of all containers, sorted.
+pub(crate) fn ids(root: &OwnedFd) -> Result<Vec<ContainerId>, Errno> {
+    let mut directory = nix::dir::Dir::openat(root, c".", FOLDER, Mode::empty())?;
+    let mut ids = Vec::new();
+    for entry in directory.iter() {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy();
+        let folder = entry
+            .file_type()
+            .is_none_or(|kind| kind == nix::dir::Type::Directory);
+        if folder && let Ok(id) = ContainerId::new(&name) {
+            ids.push(id);
+        }
+    }
+    ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    Ok(ids)
+}
+
+impl StateDir {
+    /// Makes the directory of a new container and locks it.
+    pub(crate) fn create(root: &StateRoot, id: ContainerId) -> Result<Self, Error> {
+        let path = root.path();
+        let top = match open_root(root)? {
+            Some(top) => top,
+            None => {
+                std::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o711)
+                    .create(path)
+                    .map_err(|error| {
+                        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+                        Error::from(StepError::new("make", path.display().to_string(), errno))
+                    })?;
+                open_root(root)?.ok_or_else(|| {
+                    Error::from(StepError::new(
+                        "open",
+                        path.display().to_string(),
+                        Errno::ENOENT,
+                    ))
+                })?
+            }
+        };
+        let name = name(&id)?;
+        let failed = |action, errno| {
+            Error::from(StepError::new(
+                action,
+                path.join(id.as_str()).display().to_string(),
+                errno,
+            ))
+        };
+        match mkdirat(&top, name.as_c_str(), Mode::from_bits_truncate(0o711)) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => {
+                return Err(Error::new(
+                    ErrorKind::Exists,
+                    format!("container with given ID already exists: {id}"),
+                ));
+            }
+            Err(errno) => return Err(failed("make", errno)),
+        }
+        let directory = openat(
+            &top,
+            name.as_c_str(),
+            FOLDER | OFlag::O_NOFOLLOW,
+            Mode::empty(),
+        )
+        .map_err(|errno| failed("open", errno))?;
+        let mut made = Self {
+            root: top,
+            directory,
+            id,
+            lock: None,
+        };
+        made.lock()?;
+        Ok(made)
+    }
+
+    /// Opens the directory of a container.
+    pub(crate) fn open(root: &StateRoot, id: &str) -> Result<Self, Error> {
+        let id = ContainerId::new(id)?;
+        let missing = || {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("container does not exist: {id}"),
+            )
+        };
+        let top = open_root(root)?.ok_or_else(missing)?;
+        Self::open_at(top, id)
+    }
+
+    /// Opens the directory of a container below an open root.
+    pub(crate) fn open_at(root: OwnedFd, id: ContainerId) -> Result<Self, Error> {
+        let name = name(&id)?;
+        match openat(
+            &root,
+            name.as_c_str(),
+            FOLDER | OFlag::O_NOFOLLOW,
+            Mode::empty(),
+        ) {
+            Ok(directory) => Ok(Self {
+                root,
+                directory,
+                id,
+                lock: None,
+            }),
+            Err(Errno::ENOENT) => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("container does not exist: {id}"),
+            )),
+            Err(errno) => {
+                Err(StepError::new("open", format!("the state of container {id}"), errno).into())
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> &ContainerId {
+        &self.id
+    }
+
+    /// Keeps other commands from changing the container meanwhile.
+    pub(crate) fn lock(&mut self) -> Result<(), Error> {
+        if self.try_lock(PATIENCE)? {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::WrongStatus,
+            format!("container {} is being changed by another command", self.id),
+        ))
+    }
+
+    /// The same with a time of its own; false when the other did not end.
+    pub(crate) fn try_lock(&mut self, patience: Duration) -> Result<bool, Error> {
+        let failed = |errno| {
+            Error::from(StepError::new(
+                "lock",
+                format!("the state of container {}", self.id),
+                errno,
+            ))
+        };
+        let deadline = Instant::now() + patience;
+        loop {
+            let copy = openat(&self.directory, c".", FOLDER, Mode::empty()).map_err(failed)?;
+            match Flock::lock(copy, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => {
+                    self.lock = Some(lock);
+                    return Ok(true);
+                }
+                Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => {}
+                Err((_, errno)) => return Err(failed(errno)),
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Lets other commands change the container again.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    /// Who made the directory.
+    pub(crate) fn owner(&self) -> Result<FileStat, Errno> {
+        fstat(&self.directory)
+    }
+
+    /// Writes the record: under another name first, so that it is there whole or
+    /// not at all.
+    pub(crate) fn write_record(&self, record: &Record) -> Result<(), Error> {
+        let bytes = record.to_bytes()?;
+        self.write(RECORD_NEW, &bytes)
+            .and_then(|()| renameat(&self.directory, RECORD_NEW, &self.directory, RECORD))
+            .map_err(|errno| self.failed("write", errno))
+    }
+
+    /// Reads the record.
+    pub(crate) fn read_record(&self) -> Result<Record, Error> {
+        let bytes = self
+            .read(RECORD)
+            .map_err(|errno| self.failed("read", errno))?;
+        Record::from_bytes(self.id.as_str(), &bytes)
+    }
+
+    /// Writes what `exec` needs.
+    pub(crate) fn write_tenant(&self, facts: &TenantFacts) -> Result<(), Error> {
+        let bytes = postcard::to_allocvec(facts).map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("cannot write exec.plan: {error}"),
+            )
+        })?;
+        self.write(TENANT, &bytes)
+            .map_err(|errno| self.failed("write", errno))
+    }
+
+    /// Reads what `exec` needs.
+    pub(crate) fn read_tenant(&self) -> Result<TenantFacts, Error> {
+        let bytes = self
+            .read(TENANT)
+            .map_err(|errno| self.failed("read", errno))?;
+        postcard::from_bytes(&bytes).map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!(
+                    "cannot read the state of container {}: exec.plan: {error}",
+                    self.id
+                ),
+            )
+        })
+    }
+
+    fn write(&self, name: &CStr, bytes: &[u8]) -> Result<(), Errno> {
+        let flags = OFlag::O_WRONLY
+            | OFlag::O_CREAT
+            | OFlag::O_TRUNC
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_CLOEXEC;
+        let file = openat(
+            &self.directory,
+            name,
+            flags,
+            Mode::from_bits_truncate(0o600),
+        )?;
+        File::from(file)
+            .write_all(bytes)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+    }
+
+    fn read(&self, name: &CStr) -> Result<Vec<u8>, Errno> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = openat(&self.directory, name, flags, Mode::empty())?;
+        let mut bytes = Vec::with_capacity(4096);
+        File::from(file)
+            .take(MAX_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
+        Ok(bytes)
+    }
+
+    fn failed(&self, action: &'static str, errno: Errno) -> Error {
+        StepError::new(action, format!("the state of container {}", self.id), errno).into()
+    }
+
+    /// Makes the FIFO under the name that says that the container is in the
+    /// making, and opens it both ways: opening it blocks nobody then, and it
+    /// never reads as ended.
+    pub(crate) fn make_fifo(&self) -> Result<OwnedFd, Error> {
+        let mode = Mode::from_bits_truncate(0o600);
+        mknodat(&self.directory, FIFO_NEW, SFlag::S_IFIFO, mode, 0)
+            .map_err(|errno| self.failed("make the start FIFO in", errno))?;
+        let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        openat(&self.directory, FIFO_NEW, flags, Mode::empty())
+            .map_err(|errno| self.failed("open the start FIFO in", errno))
+    }
+
+    /// The container is made: it waits for `start`.
+    pub(crate) fn announce(&self) -> Result<(), Error> {
+        renameat(&self.directory, FIFO_NEW, &self.directory, FIFO)
+            .map_err(|errno| self.failed("write", errno))
+    }
+
+    /// The container was started by whoever made it.
+    pub(crate) fn open_gate(&self) -> Result<(), Error> {
+        self.unlink(FIFO_NEW)
+            .map_err(|errno| self.failed("write", errno))
+    }
+
+    /// Opens the FIFO for `start`, and takes its name away: the container counts
+    /// as started. ENXIO: nobody waits there any more.
+    pub(crate) fn take_fifo(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fifo = openat(&self.directory, FIFO, flags, Mode::empty())?;
+        self.unlink(FIFO)?;
+        Ok(fifo)
+    }
+
+    /// How far the container is.
+    pub(crate) fn gate(&self) -> Result<Gate, Errno> {
+        let there = |name| match fstatat(&self.directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(errno),
+        };
+        Ok(if there(FIFO)? {
+            Gate::Waiting
+        } else if there(FIFO_NEW)? {
+            Gate::InTheMaking
+        } else {
+            Gate::Open
+        })
+    }
+
+    fn unlink(&self, name: &CStr) -> Result<(), Errno> {
+        match unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Removes the directory with what we put there; a file of another's stays,
+    /// and is named.
+    pub(crate) fn remove(&self) -> Result<(), Error> {
+        for name in [RECORD, RECORD_NEW, TENANT, FIFO, FIFO_NEW] {
+            self.unlink(name)
+                .map_err(|errno| self.failed("remove", errno))?;
+        }
+        let name = name(&self.id)?;
+        match unlinkat(&self.root, name.as_c_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(self.failed("remove", errno)),
+        }
+    }
+}
+
+fn name(id: &ContainerId) -> Result<CString, Error> {
+    c_path(id.as_str().as_ref())
+        .map_err(|errno| StepError::new("use", format!("id {id}"), errno).into())
+}
