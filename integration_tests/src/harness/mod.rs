@@ -21,5 +21,5 @@ pub(crate) use docker::Docker;
 pub(crate) use elf::{Entry, one_call};
 pub(crate) use fault::{Fault, Outcome, eventually, has, holds, lacks, same, skip};
 pub(crate) use host::Host;
-pub(crate) use probe::{MountLine, Seen};
+pub(crate) use probe::{MountLine, Seen, no_signals};
 pub(crate) use terminal::{ConsoleSocket, Pty, read_until, type_line};
