@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::fault::{Fault, Outcome, holds, lacks, same};
+use super::fault::{Fault, Outcome, holds, lacks, same, skip};
 use super::host::Host;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -193,6 +193,7 @@ impl Answer {
         if self.code == code {
             return Ok(self);
         }
+        self.not_yet()?;
         Err(Fault::failed(format!(
             "exit {}, wanted {code}: {}\nstdout: {}\nstderr: {}",
             self.code,
@@ -202,12 +203,28 @@ impl Answer {
         )))
     }
 
+    /// Ends the test as skipped when the binary says of itself that it cannot do
+    /// this yet.
+    fn not_yet(&self) -> Outcome {
+        match self
+            .err()
+            .lines()
+            .find(|line| line.contains("not supported yet"))
+        {
+            Some(line) => skip(line),
+            None => Ok(()),
+        }
+    }
+
     /// It must have failed with `code` and exactly one line of error, which may
     /// have one line of advice after it, with these words in it, each as it stands.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32, words: &[&str]) -> Outcome {
         let err = self.err();
         let context = |what: &str| format!("{what}: {}\nstderr: {err}", self.words);
+        if !words.iter().all(|word| err.contains(word)) {
+            self.not_yet()?;
+        }
         same(&context("exit code"), self.code, code)?;
         let level = |line: &&str, level: &str| line.contains(&format!("level={level}"));
         let errors = err

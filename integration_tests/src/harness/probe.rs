@@ -48,6 +48,19 @@ pub(crate) struct Seen {
     parts: BTreeMap<String, String>,
 }
 
+/// Whether these `SigBlk:` and `SigIgn:` lines name no signal. 32 and 33 do not
+/// count: the C library keeps them for itself, hands them on ignored when it
+/// starts a program, and lets no program change that.
+pub(crate) fn no_signals(lines: &str) -> bool {
+    let sets = lines
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    let numbers: Vec<u64> = sets
+        .filter_map(|set| u64::from_str_radix(set, 16).ok())
+        .collect();
+    numbers.len() == 2 && numbers.iter().all(|set| set & !(0b11 << 31) == 0)
+}
+
 impl Seen {
     /// The script. It forks nothing that could differ from the shell itself: the
     /// files read are the shell's.

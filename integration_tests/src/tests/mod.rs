@@ -14,6 +14,7 @@ mod mounts;
 mod namespaces;
 mod process;
 mod rootfs;
+mod seccomp;
 mod terminal;
 
 use libtest_mimic::{Completion, Failed, Trial};
@@ -50,6 +51,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         namespaces::tests(),
         cgroup::tests(),
         hooks::tests(),
+        seccomp::tests(),
         terminal::tests(),
         input::tests(),
         fixtures::tests(),

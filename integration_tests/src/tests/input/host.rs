@@ -172,8 +172,15 @@ fn state_directory_with_links(case: &Case) -> Outcome {
     let outside = case.bundle.beside("outside")?;
     fs::write(outside.join("file"), "kept\n")?;
     case.run_asleep()?;
-    symlink(&outside, case.state_root.join(&case.id).join("link"))?;
-    case.destroy()?;
+    let link = case.state_root.join(&case.id).join("link");
+    symlink(&outside, &link)?;
+    // The link goes with the rest, or is told of.
+    let answer = case.rt(&["delete", "--force", &case.id])?;
+    if answer.code != 0 {
+        answer.fails(1, &[&case.id])?;
+        fs::remove_file(&link)?;
+        case.destroy()?;
+    }
     same(
         "outside",
         fs::read_to_string(outside.join("file"))?,

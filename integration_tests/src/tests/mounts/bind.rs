@@ -114,7 +114,7 @@ fn bind_without_a_bind_option_is_refused(case: &Case) -> Outcome {
     case.bundle.mount(
         json!({"destination": "/data", "type": "bind", "source": source, "options": ["ro"]}),
     )?;
-    case.run()?.fails(1, &["/data"])?;
+    case.run()?.fails(1, &["bind"])?;
     case.nothing_left()
 }
 

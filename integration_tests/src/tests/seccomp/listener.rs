@@ -1,0 +1,74 @@
+//! `SCMP_ACT_NOTIFY` and the socket of its listener.
+
+use std::os::fd::AsRawFd;
+
+use serde_json::{Value, json};
+
+use super::{GETPPID, but, program};
+use crate::harness::{Case, ConsoleSocket, Entry, Outcome, same};
+use crate::tests::list;
+
+list!["seccomp":
+    listener_gets_the_descriptor,
+    listener_that_is_not_there,
+    notify_without_a_listener_is_refused,
+    notify_of_write_is_refused,
+];
+
+fn notify(names: &[&str], path: Option<&str>) -> Value {
+    let mut profile = but(&json!({"names": names, "action": "SCMP_ACT_NOTIFY"}));
+    if let Some(path) = path {
+        profile["listenerPath"] = json!(path);
+        profile["listenerMetadata"] = json!("words");
+    }
+    profile
+}
+
+fn listener_gets_the_descriptor(case: &Case) -> Outcome {
+    let socket = ConsoleSocket::listen(&case.bundle.dir)?;
+    program(case, Entry::Native, GETPPID, 0)?;
+    case.edit(|c| c["linux"]["seccomp"] = notify(&["getppid"], Some(&socket.arg())))?;
+    // The program waits for an answer that never comes.
+    case.rt(&["run", "-d", &case.id])?.ok()?;
+    let (text, fd) = socket.receive()?;
+    let message: Value = serde_json::from_str(&text)?;
+    same("fds", &message["fds"], &json!(["seccompFd"]))?;
+    same("metadata", message["metadata"].as_str(), Some("words"))?;
+    same(
+        "id",
+        message["state"]["id"].as_str(),
+        Some(case.id.as_str()),
+    )?;
+    same(
+        "status",
+        message["state"]["status"].as_str(),
+        Some("creating"),
+    )?;
+    same("pid", message["pid"].as_i64(), Some(i64::from(case.pid()?)))?;
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
+    same(
+        "descriptor",
+        link.to_string_lossy().as_ref(),
+        "anon_inode:seccomp notify",
+    )
+}
+
+fn listener_that_is_not_there(case: &Case) -> Outcome {
+    program(case, Entry::Native, GETPPID, 0)?;
+    case.edit(|c| c["linux"]["seccomp"] = notify(&["getppid"], Some("/nosuch/socket")))?;
+    case.run()?.fails(1, &["/nosuch/socket"])?;
+    case.nothing_left()
+}
+
+fn notify_without_a_listener_is_refused(case: &Case) -> Outcome {
+    case.edit(|c| c["linux"]["seccomp"] = notify(&["getppid"], None))?;
+    case.run()?.fails(1, &["listenerPath"])?;
+    case.nothing_left()
+}
+
+fn notify_of_write_is_refused(case: &Case) -> Outcome {
+    case.edit(|c| c["linux"]["seccomp"] = notify(&["write"], Some("/nosuch/socket")))?;
+    case.run()?
+        .fails(1, &["SCMP_ACT_NOTIFY cannot be used for the write syscall"])?;
+    case.nothing_left()
+}
