@@ -17,6 +17,8 @@ fn main() {
     if std::env::args_os().next().as_deref() == Some(OsStr::new("lodge-init")) {
         libcontainer::process::init_stage();
     }
+    #[cfg(embedded_init)]
+    libcontainer::process::use_init_image(include_bytes!(env!("LODGE_INIT_IMAGE")));
     report::hook_panics();
     let code = dispatch::run(std::env::args_os());
     std::process::exit(code.into());

@@ -16,8 +16,8 @@ mod stage;
 mod tenant;
 mod user_process;
 
-pub(crate) use link::Link;
 pub(crate) use protocol::{Order, Report};
+pub use sealed_self::use_init_image;
 pub(crate) use spawn::{Child, Request, spawn};
 pub use stage::init_stage;
 pub(crate) use user_process::{START, read_failure};

@@ -1,5 +1,6 @@
 //! What a configuration says, without judgement.
 
+mod locate;
 mod mend;
 mod reader;
 

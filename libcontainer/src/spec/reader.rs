@@ -8,6 +8,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::locate::path_at;
 use super::mend;
 use super::oci::{Process, Spec};
 use crate::error::{Error, ErrorKind};
@@ -55,25 +56,27 @@ fn read<T: DeserializeOwned>(
         serde::Deserialize::deserialize(&mut lenient).map_err(|error| invalid(name, "", &error))?;
     let mut notes = Vec::new();
     mend(&mut value, &mut notes);
-    let content = serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = match error.path().to_string() {
-            path if path == "." => String::new(),
-            path => path,
-        };
-        invalid(name, &path, error.inner())
+    // As text once more: one parser for the types is enough to carry.
+    let text = serde_json::to_vec(&value).map_err(|error| invalid(name, "", &error))?;
+    let content = serde_json::from_slice(&text).map_err(|error| {
+        let path = path_at(&text, error.line(), error.column());
+        invalid(name, &path, &error)
     })?;
     Ok(Document { content, notes })
 }
 
+/// What the parser said; its line and column only where no path names the place.
 fn invalid(name: &str, path: &str, error: &serde_json::Error) -> Error {
-    let place = if path.is_empty() {
-        String::new()
-    } else {
-        format!("{path}: ")
-    };
+    let mut text = error.to_string();
+    if !path.is_empty()
+        && let Some(place) = text.rfind(" at line ")
+    {
+        text.truncate(place);
+        text.insert_str(0, &format!("{path}: "));
+    }
     Error::new(
         ErrorKind::InvalidConfig,
-        format!("cannot read {name}: {place}{error}"),
+        format!("cannot read {name}: {text}"),
     )
     .with_path(path)
 }

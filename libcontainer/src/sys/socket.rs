@@ -53,13 +53,8 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>])
     }
     loop {
         // SAFETY: every pointer of the message lives through the call.
-        let sent = unsafe {
-            libc::sendmsg(
-                socket.as_raw_fd(),
-                &raw const message,
-                libc::MSG_NOSIGNAL,
-            )
-        };
+        let sent =
+            unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) };
         match check(sent as libc::c_long) {
             Err(Errno::EINTR) => {}
             sent => return sent.map(|sent| sent as usize),
@@ -84,13 +79,8 @@ pub(crate) fn receive(
     message.msg_controllen = CONTROL as _;
     let received = loop {
         // SAFETY: every pointer of the message lives through the call.
-        let received = unsafe {
-            libc::recvmsg(
-                socket.as_raw_fd(),
-                &raw mut message,
-                libc::MSG_CMSG_CLOEXEC,
-            )
-        };
+        let received =
+            unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
         match check(received as libc::c_long) {
             Err(Errno::EINTR) => {}
             received => break received? as usize,
