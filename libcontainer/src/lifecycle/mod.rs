@@ -29,4 +29,5 @@ pub use request::{
     CgroupManager, CreateRequest, ExecOverrides, ExecProcess, ExecRequest, Exit, Rootless, RunMode,
     StdioRequest,
 };
+pub use set_up::plan;
 pub use start::start;

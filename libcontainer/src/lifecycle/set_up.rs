@@ -62,6 +62,51 @@ pub(super) fn set_up(
         )
         .with_advice("leave out --systemd-cgroup: cgroups are then made without systemd"));
     }
+    let wanted = judge(&id, request, gate, mode)?;
+    let Wanted {
+        spec,
+        bundle,
+        plan,
+        rootless,
+    } = wanted;
+    let socket = request.stdio.console_socket.as_deref();
+    rootfs::check(&plan.init.rootfs.path)?;
+    let namespaces = open_namespaces(&plan.init.namespaces)?;
+    let console = socket.map(ConsoleSocket::connect).transpose()?;
+    let pidfd_socket = request
+        .stdio
+        .pidfd_socket
+        .as_deref()
+        .map(ConsoleSocket::connect)
+        .transpose()?;
+    let record = record(&spec, &plan, id.as_str(), &bundle);
+    let dir = StateDir::create(root, id)?;
+    let work = Work {
+        plan: &plan,
+        namespaces: &namespaces,
+        console: console.as_ref(),
+        pidfd_socket: pidfd_socket.as_ref(),
+        pid_file: request.stdio.pid_file.as_deref(),
+        rootless,
+    };
+    work.carry_out(dir, record)
+}
+
+/// What is to be made, judged; nothing is made yet.
+#[derive(Debug)]
+struct Wanted {
+    spec: Spec,
+    bundle: PathBuf,
+    plan: ContainerPlan,
+    rootless: bool,
+}
+
+fn judge(
+    id: &ContainerId,
+    request: &CreateRequest,
+    gate: StartGate,
+    mode: RunMode,
+) -> Result<Wanted, Error> {
     let bundle = absolute(&request.bundle)?;
     let (spec, notes) = read_config(&bundle, request)?;
     for note in notes {
@@ -87,26 +132,26 @@ pub(super) fn set_up(
     };
     let (plan, findings) = plan::build(&spec, &input, &host)?;
     warn(&findings);
-    rootfs::check(&plan.init.rootfs.path)?;
-    let namespaces = open_namespaces(&plan.init.namespaces)?;
-    let console = socket.map(ConsoleSocket::connect).transpose()?;
-    let pidfd_socket = request
-        .stdio
-        .pidfd_socket
-        .as_deref()
-        .map(ConsoleSocket::connect)
-        .transpose()?;
-    let record = record(&spec, &plan, id.as_str(), &bundle);
-    let dir = StateDir::create(root, id)?;
-    let work = Work {
-        plan: &plan,
-        namespaces: &namespaces,
-        console: console.as_ref(),
-        pidfd_socket: pidfd_socket.as_ref(),
-        pid_file: request.stdio.pid_file.as_deref(),
+    Ok(Wanted {
         rootless: host.rootless,
+        spec,
+        bundle,
+        plan,
+    })
+}
+
+/// The plan that [`create`](super::create()) would carry out; nothing is made.
+///
+/// # Errors
+/// `InvalidConfig` with everything that stands against the configuration.
+pub fn plan(request: &CreateRequest) -> Result<ContainerPlan, Error> {
+    let id = ContainerId::new(&request.id)?;
+    // A terminal without its socket can be planned all the same.
+    let mode = RunMode::Foreground {
+        keep: false,
+        no_subreaper: true,
     };
-    work.carry_out(dir, record)
+    Ok(judge(&id, request, StartGate::Fifo, mode)?.plan)
 }
 
 fn absolute(bundle: &Path) -> Result<PathBuf, Error> {

@@ -6,6 +6,8 @@
 
 mod build;
 mod devices;
+#[cfg(test)]
+mod golden_tests;
 mod hooks;
 mod process;
 mod rootfs;

@@ -12,7 +12,7 @@ use crate::seccomp::Filter;
 use crate::security::capabilities::CapSets;
 
 /// Everything that making a container comes to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ContainerPlan {
     /// What the init does.
     pub init: InitPlan,
@@ -22,7 +22,9 @@ pub struct ContainerPlan {
     pub cgroup: CgroupPlan,
     /// The hooks that the runtime runs.
     pub hooks: HooksPlan,
-    /// What `exec` needs of the container later.
+    /// What `exec` needs of the container later; what it has in common with the
+    /// init's plan is not shown twice.
+    #[serde(skip)]
     pub tenant: TenantFacts,
 }
 

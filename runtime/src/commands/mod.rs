@@ -8,6 +8,7 @@ mod kill;
 mod later;
 mod list;
 mod pause;
+mod plan;
 mod ps;
 mod resume;
 mod run;

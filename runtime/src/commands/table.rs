@@ -3,7 +3,7 @@
 use crate::args::Command;
 
 /// All of them, in the order of the help.
-pub(crate) static ALL: [&Command; 17] = [
+pub(crate) static ALL: [&Command; 18] = [
     &super::later::CHECKPOINT,
     &super::create::CREATE,
     &super::delete::DELETE,
@@ -13,6 +13,7 @@ pub(crate) static ALL: [&Command; 17] = [
     &super::kill::KILL,
     &super::list::LIST,
     &super::pause::PAUSE,
+    &super::plan::PLAN,
     &super::ps::PS,
     &super::later::RESTORE,
     &super::resume::RESUME,
