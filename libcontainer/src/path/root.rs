@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use super::walk;
 use crate::sys::openat2::{Resolve, openat2};
@@ -84,9 +85,25 @@ impl RootFd {
     /// names is made.
     pub(crate) fn ensure(&self, path: &Path, missing: Missing) -> Result<OwnedFd> {
         match self.resolve(path) {
-            Err(Errno::ENOENT) => walk::ensure(self.fd.as_fd(), &relative(path)?, missing),
+            Err(Errno::ENOENT) => self.make(path, missing),
             found => found,
         }
+    }
+
+    /// The same for a path that was just found to be missing.
+    pub(crate) fn make(&self, path: &Path, missing: Missing) -> Result<OwnedFd> {
+        // Most often only the last component is, in a file system that we made.
+        if missing == Missing::Directory
+            && let (Some(parent), Some(name)) = (path.parent(), path.file_name())
+            && let Ok(parent) = self.resolve(parent)
+        {
+            let name = CString::new(name.as_bytes()).map_err(|_| Errno::EINVAL)?;
+            if mkdirat(&parent, name.as_c_str(), DIRECTORY_MODE).is_ok() {
+                let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                return openat(&parent, name.as_c_str(), flags, Mode::empty());
+            }
+        }
+        walk::ensure(self.fd.as_fd(), &relative(path)?, missing)
     }
 
     /// The directory that holds the last component, made when missing, and that
