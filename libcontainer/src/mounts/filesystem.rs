@@ -119,15 +119,15 @@ fn target(op: &MountOp, root: &RootFd, plain: bool) -> Result<Target, StepError>
         },
         Err(Errno::ENOENT) => Target {
             fd: root
-                .ensure(&op.destination, Missing::Directory)
+                .make(&op.destination, Missing::Directory)
                 .map_err(|errno| error("make the mount point of", op, errno))?,
             was_there: false,
         },
         Err(Errno::ELOOP | Errno::ENOTDIR) if plain => return Err(ordinary()),
         Err(errno) => return Err(error("find the mount point of", op, errno)),
     };
-    let directory = is_directory(target.fd.as_fd()).map_err(|errno| error("look at", op, errno))?;
-    if plain && !directory {
+    // Elsewhere the kernel says it.
+    if plain && !is_directory(target.fd.as_fd()).map_err(|errno| error("look at", op, errno))? {
         return Err(ordinary());
     }
     Ok(target)

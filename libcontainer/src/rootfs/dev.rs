@@ -80,7 +80,7 @@ fn make(
         Mode::from_bits_truncate(node.mode),
         number,
     ) {
-        Ok(()) => return own(parent, name, node),
+        Ok(()) => return own_new(parent, name, node),
         // Not ours to make here (a container within a container).
         Err(Errno::EPERM) => return bind(parent, name, node),
         Err(Errno::EEXIST) => {}
@@ -119,6 +119,15 @@ fn kernel_form(kind: DeviceKind) -> (SFlag, libc::dev_t) {
         DeviceKind::Block { major, minor } => (SFlag::S_IFBLK, makedev(major.into(), minor.into())),
         DeviceKind::Fifo => (SFlag::S_IFIFO, 0),
     }
+}
+
+/// The owner of a node that was just made: root's, with its mode exact, since no
+/// mask is in force.
+fn own_new(parent: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Result<(), StepError> {
+    if (node.uid, node.gid) == (0, 0) {
+        return Ok(());
+    }
+    own(parent, name, node)
 }
 
 /// Owner and mode, exact: the node may have been there, and a change of owner
