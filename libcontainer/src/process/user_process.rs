@@ -88,6 +88,10 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     if hooks.is_empty() {
         reset_signals()?;
     }
+    if fifo.is_some() {
+        // Waiting for `start`, it is to end like a program would.
+        process::end_when_asked();
+    }
     if plan.no_new_privileges
         && let Some(filter) = seccomp
     {

@@ -142,6 +142,21 @@ pub(crate) fn reset_signals() -> Result<()> {
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }
 
+/// Lets signals that ask a process to end do so although it is the first of its
+/// pid namespace, which the default action does not end (pid_namespaces(7)). An
+/// exec takes this back.
+pub(crate) fn end_when_asked() {
+    extern "C" fn end(signal: libc::c_int) {
+        // SAFETY: _exit(2) may be called in a handler (signal-safety(7)).
+        unsafe { libc::_exit(128 + signal) };
+    }
+    let handler: extern "C" fn(libc::c_int) = end;
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: the handler makes one system call that does not return.
+        unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+    }
+}
+
 /// setdomainname(2).
 pub(crate) fn set_domain_name(name: &str) -> Result<()> {
     // SAFETY: the length is the text's.

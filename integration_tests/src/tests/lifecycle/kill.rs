@@ -12,6 +12,7 @@ list!["lifecycle":
     unknown_signals_are_refused,
     kill_of_a_stopped_container,
     kill_of_a_created_container,
+    term_of_a_created_container,
     kill_ends_all_without_a_pid_namespace,
     kill_with_0_asks_whether_it_runs,
     delete_ends_all_when_init_is_gone,
@@ -84,6 +85,19 @@ fn kill_of_a_created_container(case: &Case) -> Outcome {
     case.becomes("stopped")?;
     case.rt(&["delete", &case.id])?.ok()?;
     case.nothing_left()
+}
+
+fn term_of_a_created_container(case: &Case) -> Outcome {
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        case.rt(&["create", &case.id])?.ok()?;
+        case.rt(&["kill", &case.id, signal])?.ok()?;
+        case.becomes("stopped")?;
+        case.rt(&["delete", &case.id])?.ok()?;
+    }
+    // The program itself is as it was: such a signal does not end it.
+    case.run_asleep()?;
+    case.rt(&["kill", &case.id, "TERM"])?.ok()?;
+    case.status_is("running")
 }
 
 fn kill_ends_all_without_a_pid_namespace(case: &Case) -> Outcome {
