@@ -71,6 +71,8 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan)?;
     drop(proc);
+    // Before a filter that may refuse the call.
+    sweep(link, plan.kept_fds, fifo.as_slice())?;
 
     if plan.no_new_privileges {
         creds::set_no_new_privs().map_err(|errno| StepError::new("set", "no_new_privs", errno))?;
@@ -84,7 +86,6 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     let envp = c_strings(&environment)?;
     let path = CString::new(program.as_str())
         .map_err(|_| StepError::refused("execute", &program, "it contains a NUL byte"))?;
-    sweep(link, plan.kept_fds, fifo.as_slice())?;
     if hooks.is_empty() {
         reset_signals()?;
     }
@@ -158,9 +159,11 @@ fn wait_and_execute(last: &Last<'_>) -> StepError {
     StepError::said(format!("exec {}: {}", last.program, reason(errno)))
 }
 
-/// Closes the socket while its owner lives on to the exec.
+/// Closes the socket while its owner lives on to the exec. A filter may refuse
+/// the newer call.
 fn close_link(link: &Link) -> Result<(), Errno> {
     fd::close_range(link.number(), Some(link.number()))
+        .or_else(|_| nix::unistd::close(link.number()))
 }
 
 /// Sleeps until somebody writes the byte. The FIFO is open for writing here
