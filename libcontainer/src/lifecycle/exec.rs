@@ -4,12 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::caller_fds::CallerFds;
 use super::foreground;
+use super::listener::{Agent, Told, no_agent};
 use super::load::Loaded;
 use super::pid_file;
 use super::request::{ExecOverrides, ExecProcess, ExecRequest, Exit, RunMode};
 use super::set_up::{
     PidNamespace, check_terminal, hand_over_terminal, read_file, set_process_limits, warn,
 };
+use super::start::hook_state;
 use super::supervise;
 use super::undo::Undo;
 use crate::Result;
@@ -237,6 +239,7 @@ impl Work<'_> {
             .as_deref()
             .map(ConsoleSocket::connect)
             .transpose()?;
+        let agent = Agent::connect(tenant.seccomp.as_ref())?;
         let process = tenant.process.clone();
         let mut undo = Undo::new();
         let child = self.spawn(&tenant)?;
@@ -269,11 +272,14 @@ impl Work<'_> {
             pid_file::write(path, child.pid)?;
         }
         child.link.send(&Order::Proceed, &[])?;
-        supervise::until_gone(&child, &mut |_| {
-            Err(Error::new(
-                ErrorKind::Unsupported,
-                "linux.seccomp.listenerPath: seccomp notification is not supported yet",
-            ))
+        supervise::until_gone(&child, &mut |number| {
+            let told = Told {
+                state: &hook_state(&self.loaded.record),
+                status: Status::Running,
+                init: self.loaded.record.pid,
+            };
+            let agent = agent.as_ref().ok_or_else(no_agent)?;
+            agent.hand_over(&child, number, &told)
         })?;
         undo.disarm();
         Ok((child, master))

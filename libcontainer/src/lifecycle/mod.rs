@@ -7,6 +7,7 @@ mod exec;
 mod foreground;
 mod kill;
 mod list;
+mod listener;
 mod load;
 mod pause;
 mod pid_file;

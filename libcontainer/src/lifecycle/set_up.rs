@@ -12,6 +12,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::caller_fds::CallerFds;
+use super::listener::{Agent, Told, no_agent};
 use super::request::{CgroupManager, CreateRequest, Rootless, RunMode};
 use super::supervise::{self, Ready};
 use super::undo::Undo;
@@ -79,6 +80,7 @@ pub(super) fn set_up(
         .as_deref()
         .map(ConsoleSocket::connect)
         .transpose()?;
+    let agent = Agent::connect(plan.init.seccomp.as_ref())?;
     let record = record(&spec, &plan, id.as_str(), &bundle);
     let dir = StateDir::create(root, id)?;
     let work = Work {
@@ -86,6 +88,7 @@ pub(super) fn set_up(
         namespaces: &namespaces,
         console: console.as_ref(),
         pidfd_socket: pidfd_socket.as_ref(),
+        agent: agent.as_ref(),
         pid_file: request.stdio.pid_file.as_deref(),
         rootless,
     };
@@ -340,6 +343,7 @@ struct Work<'a> {
     namespaces: &'a [(Kind, OwnedFd)],
     console: Option<&'a ConsoleSocket>,
     pidfd_socket: Option<&'a ConsoleSocket>,
+    agent: Option<&'a Agent>,
     pid_file: Option<&'a Path>,
     rootless: bool,
 }
@@ -550,11 +554,14 @@ impl Work<'_> {
         hand_over_terminal(ready, self.console)
     }
 
-    fn hand_over_listener(&self, _child: &Child, _number: i32) -> Result<(), Error> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "linux.seccomp.listenerPath: seccomp notification is not supported yet",
-        ))
+    fn hand_over_listener(&self, child: &Child, number: i32) -> Result<(), Error> {
+        let told = Told {
+            state: &self.plan.init.hook_state,
+            status: Status::Creating,
+            init: child.pid,
+        };
+        let agent = self.agent.ok_or_else(no_agent)?;
+        agent.hand_over(child, number, &told)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Processes by descriptor, and what a process sets of itself.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::{Errno, Result, check, fd, small_file};
 
@@ -36,6 +36,14 @@ pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> R
         )
     })?;
     Ok(())
+}
+
+/// pidfd_getfd(2), Linux 5.6: a copy of another process's descriptor.
+pub(crate) fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: numbers only.
+    let returned =
+        check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) })?;
+    Ok(fd::own(returned))
 }
 
 /// prlimit64(2) of another process, by pid.
