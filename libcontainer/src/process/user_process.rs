@@ -30,6 +30,9 @@ use crate::sys::{Errno, clone, creds, fd, process, sched};
 /// The byte that `start` writes into the FIFO.
 pub(crate) const START: u8 = b'S';
 
+/// `SCHED_DEADLINE` of sched_setattr(2).
+const SCHED_DEADLINE: u32 = 6;
+
 /// The file mode mask of a process that asks for none.
 const DEFAULT_UMASK: u32 = 0o022;
 
@@ -242,8 +245,16 @@ fn apply_scheduling(plan: &ProcessPlan) -> Result<(), StepError> {
             deadline: asked.deadline,
             period: asked.period,
         };
-        sched::set_scheduler(&attributes)
-            .map_err(|errno| StepError::new("set", "process.scheduler", errno))?;
+        sched::set_scheduler(&attributes).map_err(|errno| {
+            let failed = StepError::new("set", "process.scheduler", errno);
+            if errno == Errno::EPERM && asked.policy == SCHED_DEADLINE {
+                return failed.with_detail(
+                    "process scheduler can't be used together with AllowedCPUs: \
+                     SCHED_DEADLINE needs every processor, see linux.resources.cpu.cpus",
+                );
+            }
+            failed
+        })?;
     }
     if let Some(asked) = plan.io_priority {
         sched::set_io_priority(asked.class, asked.level)
