@@ -6,7 +6,6 @@ use super::caller_fds::CallerFds;
 use super::foreground;
 use super::listener::{Agent, Told, no_agent};
 use super::load::Loaded;
-use super::pid_file;
 use super::request::{ExecOverrides, ExecProcess, ExecRequest, Exit, RunMode};
 use super::set_up::{
     PidNamespace, check_terminal, hand_over_terminal, read_file, set_process_limits, warn,
@@ -14,6 +13,7 @@ use super::set_up::{
 use super::start::hook_state;
 use super::supervise;
 use super::undo::Undo;
+use super::{milestones, pid_file};
 use crate::Result;
 use crate::cgroups::{Cgroup, RecordedHierarchy};
 use crate::container::{Caller, StateRoot, Status};
@@ -243,6 +243,7 @@ impl Work<'_> {
         let process = tenant.process.clone();
         let mut undo = Undo::new();
         let child = self.spawn(&tenant)?;
+        milestones::spawned(&child);
         let pidfd = child.pidfd.try_clone().map_err(|error| {
             let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
             StepError::new("keep", "the handle of the process", errno)
@@ -254,6 +255,7 @@ impl Work<'_> {
         if let Some(mask) = &process.initial_affinity {
             sched::set_affinity(child.pid, mask)
                 .map_err(|errno| StepError::new("set", "process.execCPUAffinity.initial", errno))?;
+            milestones::affinity(&child, mask);
         }
         if !self.cgroup.is_disabled() && !self.cgroup.is_unified() {
             self.cgroup.join(child.pid)?;
@@ -262,6 +264,7 @@ impl Work<'_> {
             .link
             .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;
         let ready = supervise::until_ready(&child, &self.cgroup, true, &mut || Ok(()))?;
+        milestones::set_up(&child);
         let rootless = Caller::probe().euid != 0;
         set_process_limits(child.pid, &process, rootless)?;
         if let Some(socket) = &pidfd_socket {
@@ -271,6 +274,7 @@ impl Work<'_> {
         if let Some(path) = &stdio.pid_file {
             pid_file::write(path, child.pid)?;
         }
+        milestones::tenant_proceeds(process.args.first().map_or("", String::as_str));
         child.link.send(&Order::Proceed, &[])?;
         supervise::until_gone(&child, &mut |number| {
             let told = Told {

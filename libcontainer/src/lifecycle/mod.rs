@@ -9,6 +9,7 @@ mod kill;
 mod list;
 mod listener;
 mod load;
+mod milestones;
 mod pause;
 mod pid_file;
 mod ps;
