@@ -16,7 +16,7 @@ use super::listener::{Agent, Told, no_agent};
 use super::request::{CgroupManager, CreateRequest, Rootless, RunMode};
 use super::supervise::{self, Ready};
 use super::undo::Undo;
-use super::{delete, pid_file};
+use super::{delete, milestones, pid_file};
 use crate::cgroups::{Cgroup, CgroupRecord, Layout, RecordedHierarchy};
 use crate::container::{Caller, ContainerId, StateRoot, Status, rfc3339_nanos};
 use crate::error::{Error, ErrorKind, Findings, StepError};
@@ -380,6 +380,7 @@ impl Work<'_> {
             None => None,
         };
         let mut child = self.spawn(into)?;
+        milestones::spawned(&child);
         undo.push(killer(&child)?);
         self.send_plan(&child, &fifo)?;
         drop(fifo);
@@ -416,6 +417,7 @@ impl Work<'_> {
         let ready = supervise::until_ready(&child, &cgroup, self.has_deadline(), &mut || {
             self.run_hooks(&child)
         })?;
+        milestones::set_up(&child);
         let master = self.finish(&child, ready)?;
         if let Some(path) = self.pid_file {
             pid_file::write(path, child.pid)?;
@@ -427,6 +429,7 @@ impl Work<'_> {
         supervise::until_gone(&child, &mut |number| {
             self.hand_over_listener(&child, number)
         })?;
+        milestones::init_is_gone();
         match self.plan.init.gate {
             StartGate::Fifo => dir.announce()?,
             StartGate::Socket => dir.open_gate()?,

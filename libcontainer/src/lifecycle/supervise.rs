@@ -52,7 +52,9 @@ pub(super) fn until_ready(
             }
             Report::Warning(text) => log::warn!("{text}"),
             Report::Failed(failed) => return Err(failed_init(failed)),
-            Report::Cloned { .. } | Report::Listener(_) => return Err(unexpected()),
+            Report::Cloned { .. } | Report::Listener(_) | Report::NotExecuted(_) => {
+                return Err(unexpected());
+            }
         }
     }
 }
@@ -75,6 +77,9 @@ pub(super) fn until_gone(
                 child.link.send(&Order::Proceed, &[])?;
             }
             Report::Failed(failed) => return Err(failed_init(failed)),
+            Report::NotExecuted(failed) => {
+                return Err(Error::new(ErrorKind::NotExecuted, failed.to_string()));
+            }
             Report::Cloned { .. }
             | Report::NeedSource { .. }
             | Report::RootfsReady

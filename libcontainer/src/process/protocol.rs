@@ -63,4 +63,6 @@ pub(crate) enum Report {
     Warning(String),
     /// The step that failed.
     Failed(StepError),
+    /// execve(2) of the user's program failed: the last step of all.
+    NotExecuted(StepError),
 }

@@ -113,8 +113,15 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
         envp: &envp,
     });
     let Some(fifo) = fifo else {
-        return Err(failed);
+        return match failed {
+            Stopped::Before(failed) => Err(failed),
+            Stopped::AtExec(failed) => {
+                link.write(&Report::NotExecuted(failed))?;
+                clone::exit_now(1)
+            }
+        };
     };
+    let (Stopped::Before(failed) | Stopped::AtExec(failed)) = failed;
     // Whoever started us reads it there.
     if let Ok(bytes) = postcard::to_allocvec(&failed) {
         let _ = nix::unistd::write(&fifo, &bytes);
@@ -125,6 +132,12 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
 /// The failure that an init left in the FIFO.
 pub(crate) fn read_failure(bytes: &[u8]) -> Option<StepError> {
     postcard::from_bytes(bytes).ok()
+}
+
+/// Where the way to the program ended.
+enum Stopped {
+    Before(StepError),
+    AtExec(StepError),
 }
 
 struct Last<'a> {
@@ -139,27 +152,29 @@ struct Last<'a> {
     envp: &'a [CString],
 }
 
-fn wait_and_execute(last: &Last<'_>) -> StepError {
+fn wait_and_execute(last: &Last<'_>) -> Stopped {
     match last.fifo {
         Some(fifo) => {
             // Closed, it tells the runtime that all went well.
             if let Err(errno) = close_link(last.link) {
-                return StepError::new("close", "the runtime's socket", errno);
+                let failed = StepError::new("close", "the runtime's socket", errno);
+                return Stopped::Before(failed);
             }
             if let Err(failed) = wait_at(fifo) {
-                return failed;
+                return Stopped::Before(failed);
             }
         }
         // Alone in our process group or not, the runtime may end now.
         None => {}
     }
     if let Err(failed) = run_hooks(last) {
-        return failed;
+        return Stopped::Before(failed);
     }
     let argv: Vec<&CStr> = last.argv.iter().map(CString::as_c_str).collect();
     let envp: Vec<&CStr> = last.envp.iter().map(CString::as_c_str).collect();
     let errno = clone::execve(last.path, &argv, &envp);
-    StepError::said(format!("exec {}: {}", last.program, reason(errno)))
+    let text = format!("exec {}: {}", last.program, reason(errno));
+    Stopped::AtExec(StepError::said(text))
 }
 
 /// Closes the socket while its owner lives on to the exec. A filter may refuse
