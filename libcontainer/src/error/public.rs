@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The kernel refused a step.
     Os,
+    /// The container's program could not be executed: all before it went well.
+    NotExecuted,
     /// A fault of ours, or a state directory that nobody can read any more.
     Internal,
 }

@@ -59,41 +59,14 @@ pub fn delete(root: &StateRoot, id: &str, force: bool) -> Result<()> {
             .with_advice("stop it with kill, or use delete --force"));
         }
     }
-    if loaded.status == Status::Stopped && !force {
-        refuse_leftovers(&loaded)?;
-    }
     let Loaded {
         mut dir, record, ..
     } = loaded;
     destroy(&mut dir, &record)
 }
 
-/// Without a pid namespace of its own a container's processes outlive its init;
-/// they are not killed unless asked for.
-fn refuse_leftovers(loaded: &Loaded) -> Result<()> {
-    if loaded.record.own_pid_namespace {
-        return Ok(());
-    }
-    let cgroup = loaded.cgroup()?;
-    if cgroup.is_disabled() || !cgroup.exists() {
-        return Ok(());
-    }
-    let left = cgroup.processes()?;
-    if left.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::WrongStatus,
-        format!(
-            "cannot delete container {}: {} of its processes still run",
-            loaded.record.id,
-            left.len()
-        ),
-    )
-    .with_advice("kill it with SIGKILL, or use delete --force"))
-}
-
-/// Ends and removes a container, whatever its status.
+/// Ends and removes a container, whatever its status. Without a pid namespace of
+/// its own a container's processes outlive its init: they end here too.
 pub(super) fn destroy(dir: &mut StateDir, record: &Record) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let first = end_processes(record, deadline).and_then(|()| {

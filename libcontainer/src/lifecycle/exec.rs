@@ -4,16 +4,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::caller_fds::CallerFds;
 use super::foreground;
+use super::listener::{Agent, Told, no_agent};
 use super::load::Loaded;
-use super::pid_file;
 use super::request::{ExecOverrides, ExecProcess, ExecRequest, Exit, RunMode};
 use super::set_up::{
     PidNamespace, check_terminal, hand_over_terminal, read_file, set_process_limits, warn,
 };
+use super::start::hook_state;
 use super::supervise;
 use super::undo::Undo;
+use super::{milestones, pid_file};
 use crate::Result;
-use crate::cgroups::Cgroup;
+use crate::cgroups::{Cgroup, RecordedHierarchy};
 use crate::container::{Caller, StateRoot, Status};
 use crate::error::{Error, ErrorKind, Findings, StepError};
 use crate::plan::{self, ProcessFacts, ProcessPlan, TenantFacts, TenantPlan};
@@ -21,7 +23,7 @@ use crate::process::{Child, Order, Request, spawn};
 use crate::spec::oci::{Capabilities, Capability, LinuxCapabilitiesBuilder, Process};
 use crate::spec::{read_process, read_spec};
 use crate::sys::process::{pidfd_send_signal, wait};
-use crate::sys::sched;
+use crate::sys::{Errno, sched};
 use crate::terminal::{ConsoleSocket, Foreground, Relay};
 
 /// Runs one more process in a container that is created or running. In the
@@ -46,12 +48,7 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
     let Some(init) = &loaded.init else {
         return refuse("cannot exec in a stopped container");
     };
-    if !request.cgroups.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "exec --cgroup is not supported yet",
-        ));
-    }
+    let cgroup = loaded.cgroup()?.sub(&request.cgroups)?;
     let fds = CallerFds::check(false, request.stdio.preserve_fds)?;
     let facts = loaded.dir.read_tenant()?;
     let process = process_of(&loaded, request)?;
@@ -72,7 +69,7 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
         loaded: &loaded,
         init: init.as_fd(),
         request,
-        cgroup: loaded.cgroup()?,
+        cgroup,
     };
     match request.mode {
         RunMode::Detached => {
@@ -242,11 +239,13 @@ impl Work<'_> {
             .as_deref()
             .map(ConsoleSocket::connect)
             .transpose()?;
+        let agent = Agent::connect(tenant.seccomp.as_ref())?;
         let process = tenant.process.clone();
         let mut undo = Undo::new();
         let child = self.spawn(&tenant)?;
+        milestones::spawned(&child);
         let pidfd = child.pidfd.try_clone().map_err(|error| {
-            let errno = crate::sys::Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
             StepError::new("keep", "the handle of the process", errno)
         })?;
         undo.push(move || {
@@ -256,6 +255,7 @@ impl Work<'_> {
         if let Some(mask) = &process.initial_affinity {
             sched::set_affinity(child.pid, mask)
                 .map_err(|errno| StepError::new("set", "process.execCPUAffinity.initial", errno))?;
+            milestones::affinity(&child, mask);
         }
         if !self.cgroup.is_disabled() && !self.cgroup.is_unified() {
             self.cgroup.join(child.pid)?;
@@ -264,6 +264,7 @@ impl Work<'_> {
             .link
             .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;
         let ready = supervise::until_ready(&child, &self.cgroup, true, &mut || Ok(()))?;
+        milestones::set_up(&child);
         let rootless = Caller::probe().euid != 0;
         set_process_limits(child.pid, &process, rootless)?;
         if let Some(socket) = &pidfd_socket {
@@ -273,12 +274,16 @@ impl Work<'_> {
         if let Some(path) = &stdio.pid_file {
             pid_file::write(path, child.pid)?;
         }
+        milestones::tenant_proceeds(process.args.first().map_or("", String::as_str));
         child.link.send(&Order::Proceed, &[])?;
-        supervise::until_gone(&child, &mut |_| {
-            Err(Error::new(
-                ErrorKind::Unsupported,
-                "linux.seccomp.listenerPath: seccomp notification is not supported yet",
-            ))
+        supervise::until_gone(&child, &mut |number| {
+            let told = Told {
+                state: &hook_state(&self.loaded.record),
+                status: Status::Running,
+                init: self.loaded.record.pid,
+            };
+            let agent = agent.as_ref().ok_or_else(no_agent)?;
+            agent.hand_over(&child, number, &told)
         })?;
         undo.disarm();
         Ok((child, master))
@@ -290,20 +295,56 @@ impl Work<'_> {
         let joined = (tenant.namespaces & libc::CLONE_NEWPID != 0)
             .then(|| PidNamespace::for_children(self.init))
             .transpose()?;
-        let cgroup = if self.cgroup.is_unified() {
-            self.cgroup.unified_fd()?
+        let child = if self.cgroup.is_unified() {
+            self.spawn_into()?
         } else {
-            None
+            spawn(&request(None))?
         };
-        let _ = self.loaded;
-        let child = spawn(&Request {
-            flags: 0,
-            cgroup,
-            waits_for_id_maps: false,
-        })?;
         if let Some(joined) = joined {
             joined.leave()?;
         }
         Ok(child)
+    }
+
+    /// Clones the process into the container's v2 cgroup, or where the container's
+    /// init has gone when that takes no processes any more: its controllers were
+    /// given to sub-cgroups (cgroups(7), "no internal processes"), or it is no
+    /// more. A cgroup that was asked for is that or none.
+    fn spawn_into(&self) -> Result<Child> {
+        let failed = match clone_in(&self.cgroup) {
+            Ok(child) => return Ok(child),
+            Err(failed) => failed,
+        };
+        let Some(errno @ (Errno::EBUSY | Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP)) =
+            failed.errno()
+        else {
+            return Err(failed.into());
+        };
+        if !self.request.cgroups.is_empty() {
+            let trees = &self.cgroup.record().hierarchies;
+            let folder = trees.first().map(RecordedHierarchy::folder);
+            // Callers look for these words, as in a join.
+            let object = format!(
+                "adding pid of the new process to cgroups {}",
+                folder.unwrap_or_default()
+            );
+            return Err(StepError::new("finish", object, errno).into());
+        }
+        match self.cgroup.followed(self.loaded.record.pid)? {
+            Some(cgroup) => Ok(clone_in(&cgroup)?),
+            None => Err(failed.into()),
+        }
+    }
+}
+
+fn clone_in(cgroup: &Cgroup) -> std::result::Result<Child, StepError> {
+    spawn(&request(cgroup.unified_fd()?))
+}
+
+fn request(cgroup: Option<BorrowedFd<'_>>) -> Request<'_> {
+    Request {
+        flags: 0,
+        cgroup,
+        waits_for_id_maps: false,
     }
 }

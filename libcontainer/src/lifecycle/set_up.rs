@@ -12,10 +12,11 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::caller_fds::CallerFds;
+use super::listener::{Agent, Told, no_agent};
 use super::request::{CgroupManager, CreateRequest, Rootless, RunMode};
 use super::supervise::{self, Ready};
 use super::undo::Undo;
-use super::{delete, pid_file};
+use super::{delete, milestones, pid_file};
 use crate::cgroups::{Cgroup, CgroupRecord, Layout, RecordedHierarchy};
 use crate::container::{Caller, ContainerId, StateRoot, Status, rfc3339_nanos};
 use crate::error::{Error, ErrorKind, Findings, StepError};
@@ -79,6 +80,7 @@ pub(super) fn set_up(
         .as_deref()
         .map(ConsoleSocket::connect)
         .transpose()?;
+    let agent = Agent::connect(plan.init.seccomp.as_ref())?;
     let record = record(&spec, &plan, id.as_str(), &bundle);
     let dir = StateDir::create(root, id)?;
     let work = Work {
@@ -86,6 +88,7 @@ pub(super) fn set_up(
         namespaces: &namespaces,
         console: console.as_ref(),
         pidfd_socket: pidfd_socket.as_ref(),
+        agent: agent.as_ref(),
         pid_file: request.stdio.pid_file.as_deref(),
         rootless,
     };
@@ -340,6 +343,7 @@ struct Work<'a> {
     namespaces: &'a [(Kind, OwnedFd)],
     console: Option<&'a ConsoleSocket>,
     pidfd_socket: Option<&'a ConsoleSocket>,
+    agent: Option<&'a Agent>,
     pid_file: Option<&'a Path>,
     rootless: bool,
 }
@@ -376,6 +380,7 @@ impl Work<'_> {
             None => None,
         };
         let mut child = self.spawn(into)?;
+        milestones::spawned(&child);
         undo.push(killer(&child)?);
         self.send_plan(&child, &fifo)?;
         drop(fifo);
@@ -412,6 +417,7 @@ impl Work<'_> {
         let ready = supervise::until_ready(&child, &cgroup, self.has_deadline(), &mut || {
             self.run_hooks(&child)
         })?;
+        milestones::set_up(&child);
         let master = self.finish(&child, ready)?;
         if let Some(path) = self.pid_file {
             pid_file::write(path, child.pid)?;
@@ -423,6 +429,7 @@ impl Work<'_> {
         supervise::until_gone(&child, &mut |number| {
             self.hand_over_listener(&child, number)
         })?;
+        milestones::init_is_gone();
         match self.plan.init.gate {
             StartGate::Fifo => dir.announce()?,
             StartGate::Socket => dir.open_gate()?,
@@ -550,11 +557,14 @@ impl Work<'_> {
         hand_over_terminal(ready, self.console)
     }
 
-    fn hand_over_listener(&self, _child: &Child, _number: i32) -> Result<(), Error> {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "linux.seccomp.listenerPath: seccomp notification is not supported yet",
-        ))
+    fn hand_over_listener(&self, child: &Child, number: i32) -> Result<(), Error> {
+        let told = Told {
+            state: &self.plan.init.hook_state,
+            status: Status::Creating,
+            init: child.pid,
+        };
+        let agent = self.agent.ok_or_else(no_agent)?;
+        agent.hand_over(child, number, &told)
     }
 }
 

@@ -17,12 +17,13 @@ const ALIASES: [(&str, i32); 4] = [("IOT", 6), ("CLD", 17), ("POLL", 29), ("UNUS
 const RTMIN: i32 = 34;
 const RTMAX: i32 = 64;
 
-/// Reads `9`, `KILL`, `SIGKILL`, `sigkill` or `RTMIN+3`.
+/// Reads `9`, `KILL`, `SIGKILL`, `sigkill` or `RTMIN+3`; 0 only asks whether the
+/// process is there (kill(2)).
 pub(super) fn parse(text: &str) -> Result<i32, Error> {
     let unknown = || Error::new(ErrorKind::InvalidConfig, format!("unknown signal {text:?}"));
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse() {
-            Ok(number) if (1..=RTMAX).contains(&number) => Ok(number),
+            Ok(number) if (0..=RTMAX).contains(&number) => Ok(number),
             _ => Err(unknown()),
         };
     }
@@ -71,6 +72,7 @@ mod tests {
             ("SIGRTMAX-1", 63),
             ("64", 64),
             ("IOT", 6),
+            ("0", 0),
         ] {
             assert_eq!(parse(text).ok(), Some(number), "{text}");
         }
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn what_is_none() {
         for text in [
-            "", "0", "-1", "+9", " 9", "0x9", "65", "NOSUCH", "SIG", "RTMIN+31", "RTMIN+",
+            "", "-1", "+9", " 9", "0x9", "65", "NOSUCH", "SIG", "RTMIN+31", "RTMIN+",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, StepError};
 use crate::path::c_path;
 use crate::process::{Child, Order, Report};
 use crate::sys::mount::open_tree_clone;
-use crate::sys::process::{Ended, wait};
+use crate::sys::process::{Ended, pid_of, wait};
 
 /// As long as a step of the process may take; a file system may be slow.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -52,7 +52,9 @@ pub(super) fn until_ready(
             }
             Report::Warning(text) => log::warn!("{text}"),
             Report::Failed(failed) => return Err(failed_init(failed)),
-            Report::Cloned { .. } | Report::Listener(_) => return Err(unexpected()),
+            Report::Cloned { .. } | Report::Listener(_) | Report::NotExecuted(_) => {
+                return Err(unexpected());
+            }
         }
     }
 }
@@ -75,6 +77,9 @@ pub(super) fn until_gone(
                 child.link.send(&Order::Proceed, &[])?;
             }
             Report::Failed(failed) => return Err(failed_init(failed)),
+            Report::NotExecuted(failed) => {
+                return Err(Error::new(ErrorKind::NotExecuted, failed.to_string()));
+            }
             Report::Cloned { .. }
             | Report::NeedSource { .. }
             | Report::RootfsReady
@@ -90,15 +95,10 @@ pub(super) fn follow_clone(child: &mut Child, cgroup: &Cgroup) -> Result<bool, E
         .receive::<Report>(Some(PATIENCE))?
         .ok_or_else(|| died(child, cgroup))?;
     match (received.message, received.fds.into_iter().next()) {
-        (
-            Report::Cloned {
-                pid,
-                waits_for_id_maps,
-            },
-            Some(pidfd),
-        ) => {
+        (Report::Cloned { waits_for_id_maps }, Some(pidfd)) => {
+            child.pid = pid_of(pidfd.as_fd())
+                .map_err(|errno| StepError::new("find", "the container's process", errno))?;
             let first = std::mem::replace(&mut child.pidfd, pidfd);
-            child.pid = pid;
             // It ends right after its message.
             let _ = wait(first.as_fd(), true);
             Ok(waits_for_id_maps)

@@ -12,6 +12,8 @@ use crate::sys::mount::attr;
 pub struct Facts<'a> {
     /// The bundle, which relative sources are relative to.
     pub bundle: &'a Path,
+    /// The root file system's directory, absolute.
+    pub root: &'a Path,
     /// The container's own view of the cgroup hierarchies; none when it has no
     /// cgroup of its own.
     pub cgroup: Option<CgroupMount>,
@@ -47,7 +49,7 @@ fn one(mount: &Mount, field: &str, facts: &Facts<'_>, findings: &mut Findings) -
     if !without_nul(mount, list, field, findings) {
         return None;
     }
-    let destination = destination(mount.destination(), field, findings)?;
+    let destination = destination(mount.destination(), field, facts.root, findings)?;
     if options.id_map.is_some()
         || mount
             .uid_mappings()
@@ -206,8 +208,10 @@ fn filesystem(
     }
 }
 
-/// The destination as an absolute path without `.` and doubled slashes.
-fn destination(path: &Path, field: &str, findings: &mut Findings) -> Option<PathBuf> {
+/// The destination as an absolute path without `.` and doubled slashes. One that
+/// names the place on the host, in the root file system's directory, means that
+/// place: so runc has it.
+fn destination(path: &Path, field: &str, root: &Path, findings: &mut Findings) -> Option<PathBuf> {
     if path.as_os_str().is_empty() {
         findings.error(format!("{field}.destination"), "empty");
         return None;
@@ -219,7 +223,10 @@ fn destination(path: &Path, field: &str, findings: &mut Findings) -> Option<Path
         );
     }
     let absolute: PathBuf = Path::new("/").join(path).components().collect();
-    Some(absolute)
+    Some(match absolute.strip_prefix(root) {
+        Ok(inside) => Path::new("/").join(inside),
+        Err(_) => absolute,
+    })
 }
 
 fn over_proc(kind: &MountKind, destination: &Path, field: &str, findings: &mut Findings) {
@@ -284,6 +291,7 @@ mod tests {
         let mounts: Vec<_> = serde_json::from_str(json).unwrap();
         let facts = Facts {
             bundle: Path::new("/bundle"),
+            root: Path::new("/bundle/rootfs"),
             cgroup: None,
         };
         let mut findings = Findings::new();
@@ -332,6 +340,19 @@ mod tests {
     fn destinations_are_made_absolute() {
         let ops = planned(r#"[{"destination":"mnt//rel/./x","type":"tmpfs"}]"#).unwrap();
         assert_eq!(ops[0].destination, Path::new("/mnt/rel/x"));
+    }
+
+    #[test]
+    fn destinations_on_the_host_are_inside() {
+        for (path, inside) in [
+            ("/bundle/rootfs/mnt/x", "/mnt/x"),
+            ("/bundle/./rootfs//mnt", "/mnt"),
+            ("/bundle/rootfs2", "/bundle/rootfs2"),
+            ("/bundle", "/bundle"),
+        ] {
+            let ops = planned(&format!(r#"[{{"destination":"{path}","type":"tmpfs"}}]"#));
+            assert_eq!(ops.unwrap()[0].destination, Path::new(inside), "{path}");
+        }
     }
 
     #[test]

@@ -88,8 +88,10 @@ pub fn build(
 
     let cgroup = cgroup(linux, input.id, host, &mut findings);
     let view = cgroup_view(&cgroup, &namespaces);
+    let root = root(spec, input.bundle, &mut findings);
     let mount_facts = Facts {
         bundle: input.bundle,
+        root: &root,
         cgroup: view,
     };
     let mounts = mounts::plan(
@@ -97,7 +99,6 @@ pub fn build(
         &mount_facts,
         &mut findings,
     );
-    let root = root(spec, input.bundle, &mut findings);
     let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, &mut findings);
     if !namespaces.has(Kind::Mount)
         && !(rootfs.masked.is_empty() && rootfs.readonly_paths.is_empty())

@@ -302,8 +302,8 @@ fn scheduler(asked: &Scheduler, field: &str, findings: &mut Findings) -> Schedul
         LinuxSchedulerPolicy::SchedIdle => 5,
         LinuxSchedulerPolicy::SchedDeadline => 6,
     };
-    let time_sharing = matches!(policy, 0 | 3);
-    if nice != 0 && (!time_sharing || !(-20..=19).contains(&nice)) {
+    // Other policies than the time-sharing ones ignore it (sched_setattr(2)).
+    if !(-20..=19).contains(&nice) {
         findings.error(
             format!("{field}.nice"),
             format!("invalid scheduler.nice: {nice}"),
@@ -535,6 +535,19 @@ mod tests {
         }
         let refused = planned(r#"{"user":{},"cwd":"/","args":["x"],"apparmorProfile":"p"}"#);
         assert!(refused.unwrap_err().contains("AppArmor is not enabled"));
+    }
+
+    #[test]
+    fn nice_goes_with_any_policy() {
+        let with = |scheduler: &str| {
+            planned(&format!(
+                r#"{{"user":{{}},"cwd":"/","args":["x"],"scheduler":{scheduler}}}"#
+            ))
+        };
+        let plan = with(r#"{"policy":"SCHED_DEADLINE","nice":19,"runtime":1,"deadline":2}"#);
+        assert_eq!(plan.unwrap().scheduler.unwrap().nice, 19);
+        let refused = with(r#"{"policy":"SCHED_OTHER","nice":20}"#).unwrap_err();
+        assert!(refused.contains("invalid scheduler.nice: 20"), "{refused}");
     }
 
     #[test]

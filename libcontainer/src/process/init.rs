@@ -184,10 +184,7 @@ fn clone_again(plan: &InitPlan, link: &Link) -> Result<(), StepError> {
     let flags = plan.namespaces.new_flags(&BY_CLONE) | libc::CLONE_PARENT;
     if let Some(child) = clone::fork_single_threaded(flags).map_err(failed)? {
         link.send(
-            &Report::Cloned {
-                pid: child.pid,
-                waits_for_id_maps,
-            },
+            &Report::Cloned { waits_for_id_maps },
             &[child.pidfd.as_fd()],
         )?;
         clone::exit_now(0);

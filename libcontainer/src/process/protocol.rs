@@ -37,10 +37,9 @@ pub(crate) enum Order {
 /// From the process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// The process goes on as another: its pid, and its pidfd as the descriptor.
+    /// The process goes on as another: its pidfd is the descriptor, since its pid
+    /// may be that of a pid namespace which is not the runtime's.
     Cloned {
-        /// In the runtime's pid namespace.
-        pid: i32,
         /// Whether it waits for id maps.
         waits_for_id_maps: bool,
     },
@@ -64,4 +63,6 @@ pub(crate) enum Report {
     Warning(String),
     /// The step that failed.
     Failed(StepError),
+    /// execve(2) of the user's program failed: the last step of all.
+    NotExecuted(StepError),
 }

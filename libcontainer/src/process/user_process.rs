@@ -30,6 +30,9 @@ use crate::sys::{Errno, clone, creds, fd, process, sched};
 /// The byte that `start` writes into the FIFO.
 pub(crate) const START: u8 = b'S';
 
+/// `SCHED_DEADLINE` of sched_setattr(2).
+const SCHED_DEADLINE: u32 = 6;
+
 /// The file mode mask of a process that asks for none.
 const DEFAULT_UMASK: u32 = 0o022;
 
@@ -71,6 +74,8 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan)?;
     drop(proc);
+    // Before a filter that may refuse the call.
+    sweep(link, plan.kept_fds, fifo.as_slice())?;
 
     if plan.no_new_privileges {
         creds::set_no_new_privs().map_err(|errno| StepError::new("set", "no_new_privs", errno))?;
@@ -84,9 +89,12 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     let envp = c_strings(&environment)?;
     let path = CString::new(program.as_str())
         .map_err(|_| StepError::refused("execute", &program, "it contains a NUL byte"))?;
-    sweep(link, plan.kept_fds, fifo.as_slice())?;
     if hooks.is_empty() {
         reset_signals()?;
+    }
+    if fifo.is_some() {
+        // Waiting for `start`, it is to end like a program would.
+        process::end_when_asked();
     }
     if plan.no_new_privileges
         && let Some(filter) = seccomp
@@ -105,8 +113,15 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
         envp: &envp,
     });
     let Some(fifo) = fifo else {
-        return Err(failed);
+        return match failed {
+            Stopped::Before(failed) => Err(failed),
+            Stopped::AtExec(failed) => {
+                link.write(&Report::NotExecuted(failed))?;
+                clone::exit_now(1)
+            }
+        };
     };
+    let (Stopped::Before(failed) | Stopped::AtExec(failed)) = failed;
     // Whoever started us reads it there.
     if let Ok(bytes) = postcard::to_allocvec(&failed) {
         let _ = nix::unistd::write(&fifo, &bytes);
@@ -117,6 +132,12 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
 /// The failure that an init left in the FIFO.
 pub(crate) fn read_failure(bytes: &[u8]) -> Option<StepError> {
     postcard::from_bytes(bytes).ok()
+}
+
+/// Where the way to the program ended.
+enum Stopped {
+    Before(StepError),
+    AtExec(StepError),
 }
 
 struct Last<'a> {
@@ -131,32 +152,36 @@ struct Last<'a> {
     envp: &'a [CString],
 }
 
-fn wait_and_execute(last: &Last<'_>) -> StepError {
+fn wait_and_execute(last: &Last<'_>) -> Stopped {
     match last.fifo {
         Some(fifo) => {
             // Closed, it tells the runtime that all went well.
             if let Err(errno) = close_link(last.link) {
-                return StepError::new("close", "the runtime's socket", errno);
+                let failed = StepError::new("close", "the runtime's socket", errno);
+                return Stopped::Before(failed);
             }
             if let Err(failed) = wait_at(fifo) {
-                return failed;
+                return Stopped::Before(failed);
             }
         }
         // Alone in our process group or not, the runtime may end now.
         None => {}
     }
     if let Err(failed) = run_hooks(last) {
-        return failed;
+        return Stopped::Before(failed);
     }
     let argv: Vec<&CStr> = last.argv.iter().map(CString::as_c_str).collect();
     let envp: Vec<&CStr> = last.envp.iter().map(CString::as_c_str).collect();
     let errno = clone::execve(last.path, &argv, &envp);
-    StepError::said(format!("exec {}: {}", last.program, reason(errno)))
+    let text = format!("exec {}: {}", last.program, reason(errno));
+    Stopped::AtExec(StepError::said(text))
 }
 
-/// Closes the socket while its owner lives on to the exec.
+/// Closes the socket while its owner lives on to the exec. A filter may refuse
+/// the newer call.
 fn close_link(link: &Link) -> Result<(), Errno> {
     fd::close_range(link.number(), Some(link.number()))
+        .or_else(|_| nix::unistd::close(link.number()))
 }
 
 /// Sleeps until somebody writes the byte. The FIFO is open for writing here
@@ -235,8 +260,16 @@ fn apply_scheduling(plan: &ProcessPlan) -> Result<(), StepError> {
             deadline: asked.deadline,
             period: asked.period,
         };
-        sched::set_scheduler(&attributes)
-            .map_err(|errno| StepError::new("set", "process.scheduler", errno))?;
+        sched::set_scheduler(&attributes).map_err(|errno| {
+            let failed = StepError::new("set", "process.scheduler", errno);
+            if errno == Errno::EPERM && asked.policy == SCHED_DEADLINE {
+                return failed.with_detail(
+                    "process scheduler can't be used together with AllowedCPUs: \
+                     SCHED_DEADLINE needs every processor, see linux.resources.cpu.cpus",
+                );
+            }
+            failed
+        })?;
     }
     if let Some(asked) = plan.io_priority {
         sched::set_io_priority(asked.class, asked.level)

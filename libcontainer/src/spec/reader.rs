@@ -72,13 +72,23 @@ fn invalid(name: &str, path: &str, error: &serde_json::Error) -> Error {
         && let Some(place) = text.rfind(" at line ")
     {
         text.truncate(place);
-        text.insert_str(0, &format!("{path}: "));
+        text.insert_str(0, &format!("{path}: {}", known_words(path, &text)));
     }
     Error::new(
         ErrorKind::InvalidConfig,
         format!("cannot read {name}: {text}"),
     )
     .with_path(path)
+}
+
+/// What users of runc look for in the refusal of a value.
+fn known_words(path: &str, text: &str) -> &'static str {
+    match path {
+        "linux.memoryPolicy.mode" => "invalid memory policy mode: ",
+        "linux.memoryPolicy" if text.contains("`mode`") => "invalid memory policy mode: ",
+        path if path.starts_with("linux.memoryPolicy.flags") => "invalid memory policy flag: ",
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +165,24 @@ mod tests {
             refusal.starts_with("cannot read config.json: process.user.uid: "),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn faults_of_the_memory_policy_are_called_so() {
+        for (policy, words) in [
+            ("{}", "linux.memoryPolicy: invalid memory policy mode: "),
+            (
+                r#"{"mode":"INTERLEAVE"}"#,
+                "linux.memoryPolicy.mode: invalid memory policy mode: ",
+            ),
+            (
+                r#"{"mode":"MPOL_BIND","flags":["bad"]}"#,
+                "linux.memoryPolicy.flags[0]: invalid memory policy flag: ",
+            ),
+        ] {
+            let refusal = refusal(&format!(r#"{{"linux":{{"memoryPolicy":{policy}}}}}"#));
+            assert!(refusal.contains(words), "{refusal}");
+        }
     }
 
     #[test]

@@ -1,14 +1,26 @@
 //! Processes by descriptor, and what a process sets of itself.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::{Errno, Result, check, fd};
+use super::{Errno, Result, check, fd, small_file};
 
 /// pidfd_open(2), Linux 5.3.
 pub(crate) fn pidfd_open(pid: libc::pid_t) -> Result<OwnedFd> {
     // SAFETY: numbers only.
     let returned = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
     Ok(fd::own(returned))
+}
+
+/// The pid behind a pidfd in the pid namespace of our procfs (proc_pid_fdinfo(5)).
+pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> Result<libc::pid_t> {
+    let file = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let text = small_file::read_proc(&file)?;
+    text.split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Pid:"))
+        .and_then(|number| str::from_utf8(number).ok()?.trim().parse().ok())
+        // -1: it has ended; 0: it is outside of that namespace.
+        .filter(|pid| *pid > 0)
+        .ok_or(Errno::ESRCH)
 }
 
 /// pidfd_send_signal(2), Linux 5.1; signal 0 only asks.
@@ -24,6 +36,14 @@ pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> R
         )
     })?;
     Ok(())
+}
+
+/// pidfd_getfd(2), Linux 5.6: a copy of another process's descriptor.
+pub(crate) fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: numbers only.
+    let returned =
+        check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) })?;
+    Ok(fd::own(returned))
 }
 
 /// prlimit64(2) of another process, by pid.
@@ -130,9 +150,40 @@ pub(crate) fn reset_signals() -> Result<()> {
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }
 
+/// Lets signals that ask a process to end do so although it is the first of its
+/// pid namespace, which the default action does not end (pid_namespaces(7)). An
+/// exec takes this back.
+pub(crate) fn end_when_asked() {
+    extern "C" fn end(signal: libc::c_int) {
+        // SAFETY: _exit(2) may be called in a handler (signal-safety(7)).
+        unsafe { libc::_exit(128 + signal) };
+    }
+    let handler: extern "C" fn(libc::c_int) = end;
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: the handler makes one system call that does not return.
+        unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+    }
+}
+
 /// setdomainname(2).
 pub(crate) fn set_domain_name(name: &str) -> Result<()> {
     // SAFETY: the length is the text's.
     check(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) }.into())?;
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::{pid_of, pidfd_open};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_pidfd_tells_its_pid() {
+        let own = std::process::id() as libc::pid_t;
+        let pidfd = pidfd_open(own).unwrap();
+        assert_eq!(pid_of(pidfd.as_fd()), Ok(own));
+        let other = std::fs::File::open("/proc/self/status").unwrap();
+        assert!(pid_of(other.as_fd()).is_err());
+    }
 }

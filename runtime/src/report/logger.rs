@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use libcontainer::Result;
-use libcontainer::error::Error;
+use libcontainer::error::{Error, ErrorKind};
 use log::{Level, Log, Metadata, Record};
 
 use super::{Format, LogSettings, cannot, json, stderr_line, text};
@@ -45,8 +45,13 @@ pub(crate) fn open(settings: &LogSettings) -> Result<()> {
 pub(crate) fn failure(error: &Error) {
     // An error is one line, or a reader of the log would miss the rest.
     let message = error.to_string();
-    SINK.write("error", &message);
-    if SINK.is_file() {
+    // The program's own failure, as a shell would say it: runc's container says it
+    // when its runtime has already gone.
+    let plain = error.kind() == ErrorKind::NotExecuted && SINK.format() == Format::Text;
+    if SINK.is_file() || !plain {
+        SINK.write("error", &message);
+    }
+    if SINK.is_file() || plain {
         stderr_line(&message.replace('\n', " "));
     }
     if let Some(advice) = error.advice()

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::harness::config::{with_capabilities, with_user};
-use crate::harness::{Case, Outcome, has, holds, lacks, same};
+use crate::harness::{Case, Hierarchies, Outcome, has, holds, lacks, same};
 use crate::tests::list;
 
 list!["exec":
@@ -24,6 +24,7 @@ list!["exec":
     broken_process_document,
     sub_cgroup_outside_is_refused,
     unknown_sub_cgroup_is_refused,
+    sub_cgroups_are_joined,
     cpu_affinity,
 ];
 
@@ -224,6 +225,42 @@ fn unknown_sub_cgroup_is_refused(case: &Case) -> Outcome {
     case.rt(&["exec", "--cgroup", "/", &case.id, "true"])?
         .ok()
         .map(drop)
+}
+
+fn sub_cgroups_are_joined(case: &Case) -> Outcome {
+    case.run_asleep()?;
+    let hierarchies = Hierarchies::read()?;
+    for point in hierarchies.all() {
+        let own = point.join(case.cgroup.trim_start_matches('/'));
+        if own.is_dir() {
+            std::fs::create_dir(own.join("sub"))?;
+        }
+    }
+    let line = |path: &str| -> Outcome<String> {
+        let words = [
+            "exec",
+            "--cgroup",
+            path,
+            &case.id,
+            "cat",
+            "/proc/self/cgroup",
+        ];
+        Ok(case.rt(&words)?.ok()?.out())
+    };
+    let end = format!("{}/sub", case.cgroup);
+    if hierarchies.unified() {
+        return has(&line("sub")?, "/sub\n");
+    }
+    let one = line("pids:sub")?;
+    let within = |name: &str| one.lines().find(|line| line.contains(name));
+    holds(
+        "pids in the sub-cgroup",
+        within(":pids:").is_some_and(|line| line.ends_with(&end)),
+    )?;
+    holds(
+        "devices at the container's own",
+        within(":devices:").is_some_and(|line| line.ends_with(&case.cgroup)),
+    )
 }
 
 fn cpu_affinity(case: &Case) -> Outcome {

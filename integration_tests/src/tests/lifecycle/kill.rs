@@ -12,7 +12,10 @@ list!["lifecycle":
     unknown_signals_are_refused,
     kill_of_a_stopped_container,
     kill_of_a_created_container,
+    term_of_a_created_container,
     kill_ends_all_without_a_pid_namespace,
+    kill_with_0_asks_whether_it_runs,
+    delete_ends_all_when_init_is_gone,
     delete_force_ends_all_when_init_is_gone,
     pause_and_resume,
     delete_force_of_a_paused_container,
@@ -84,6 +87,19 @@ fn kill_of_a_created_container(case: &Case) -> Outcome {
     case.nothing_left()
 }
 
+fn term_of_a_created_container(case: &Case) -> Outcome {
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        case.rt(&["create", &case.id])?.ok()?;
+        case.rt(&["kill", &case.id, signal])?.ok()?;
+        case.becomes("stopped")?;
+        case.rt(&["delete", &case.id])?.ok()?;
+    }
+    // The program itself is as it was: such a signal does not end it.
+    case.run_asleep()?;
+    case.rt(&["kill", &case.id, "TERM"])?.ok()?;
+    case.status_is("running")
+}
+
 fn kill_ends_all_without_a_pid_namespace(case: &Case) -> Outcome {
     case.edit(|c| without_namespace(c, "pid"))?;
     case.run_detached("sleep 600 & sleep 600 & echo ready > /mark; wait")?;
@@ -93,6 +109,25 @@ fn kill_ends_all_without_a_pid_namespace(case: &Case) -> Outcome {
     eventually("all of its processes are gone", || {
         Ok(crate::harness::clean::processes(&case.tag).is_empty())
     })?;
+    case.rt(&["delete", &case.id])?.ok()?;
+    case.nothing_left()
+}
+
+fn kill_with_0_asks_whether_it_runs(case: &Case) -> Outcome {
+    case.run_detached(NOTING)?;
+    noted(case, "ready")?;
+    case.rt(&["kill", &case.id, "0"])?.ok()?;
+    noted(case, "ready")?;
+    case.rt(&["kill", &case.id, "KILL"])?.ok()?;
+    case.becomes("stopped")?;
+    case.rt(&["kill", &case.id, "0"])?
+        .fails(1, &["container not running"])
+}
+
+fn delete_ends_all_when_init_is_gone(case: &Case) -> Outcome {
+    case.edit(|c| without_namespace(c, "pid"))?;
+    case.run_detached("sleep 600 & exit 0")?;
+    case.becomes("stopped")?;
     case.rt(&["delete", &case.id])?.ok()?;
     case.nothing_left()
 }

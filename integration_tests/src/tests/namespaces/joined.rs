@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::config::with_namespace;
+use crate::harness::config::{MAPPED_ROOT, with_namespace, with_user_namespace};
 use crate::harness::{Case, Outcome, has, same};
 use crate::tests::list;
 
@@ -11,6 +11,7 @@ list!["namespaces":
     path_of_the_wrong_kind_is_refused,
     missing_path_is_refused,
     pid_namespace_of_another_container,
+    user_and_time_namespace_of_another_container,
 ];
 
 const KINDS: [(&str, &str); 4] = [
@@ -79,6 +80,40 @@ fn pid_namespace_of_another_container(case: &Case) -> Outcome {
         "tr '\\0' ' ' < /proc/1/cmdline; ls /proc | grep -c '^[0-9]'",
     )?;
     has(&out, "sleep 600")?;
+    second.rt(&["kill", &second.id, "KILL"])?.ok()?;
+    second.becomes("stopped")?;
+    case.status_is("running")?;
+    second.destroy()
+}
+
+/// Joined by two clones, the second in the pid namespace that the first joined:
+/// the pid that is kept must be the host's.
+fn user_and_time_namespace_of_another_container(case: &Case) -> Outcome {
+    case.edit(|c| {
+        with_user_namespace(c);
+        with_namespace(c, "time", None);
+        c["linux"]["timeOffsets"] = json!({"monotonic": {"secs": 7881}});
+    })?;
+    case.bundle.give_to(MAPPED_ROOT)?;
+    case.run_asleep()?;
+    let pid = case.pid()?;
+    let second = case.another()?;
+    second.bundle.give_to(MAPPED_ROOT)?;
+    second.edit(|c| {
+        for (kind, name) in KINDS
+            .into_iter()
+            .chain([("user", "user"), ("time", "time")])
+        {
+            with_namespace(c, kind, Some(&format!("/proc/{pid}/ns/{name}")));
+        }
+        c["hostname"] = json!("");
+    })?;
+    second.run_asleep()?;
+    let link = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/user"));
+    same("user namespace", link(second.pid()?)?, link(pid)?)?;
+    let out = second.exec_script(&[], "cat /proc/self/timens_offsets /proc/self/uid_map")?;
+    has(&out, "7881")?;
+    has(&out, &MAPPED_ROOT.to_string())?;
     second.rt(&["kill", &second.id, "KILL"])?.ok()?;
     second.becomes("stopped")?;
     case.status_is("running")?;

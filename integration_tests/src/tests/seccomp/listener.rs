@@ -10,6 +10,7 @@ use crate::tests::list;
 
 list!["seccomp":
     listener_gets_the_descriptor,
+    exec_has_a_listener_of_its_own,
     listener_that_is_not_there,
     notify_without_a_listener_is_refused,
     notify_of_write_is_refused,
@@ -51,6 +52,34 @@ fn listener_gets_the_descriptor(case: &Case) -> Outcome {
         link.to_string_lossy().as_ref(),
         "anon_inode:seccomp notify",
     )
+}
+
+fn exec_has_a_listener_of_its_own(case: &Case) -> Outcome {
+    for no_new_privileges in [true, false] {
+        let socket = ConsoleSocket::listen(&case.bundle.beside(&no_new_privileges.to_string())?)?;
+        program(case, Entry::Native, GETPPID, 0)?;
+        case.edit(|c| {
+            c["process"]["noNewPrivileges"] = json!(no_new_privileges);
+            c["linux"]["seccomp"] = notify(&["getppid"], Some(&socket.arg()));
+        })?;
+        case.run_asleep()?;
+        let _first = socket.receive()?;
+        case.rt(&["exec", "-d", "--pid-file", "pid", &case.id, "/call"])?
+            .ok()?;
+        let (text, _fd) = socket.receive()?;
+        let message: Value = serde_json::from_str(&text)?;
+        let pid: i64 = std::fs::read_to_string(case.bundle.dir.join("pid"))?.parse()?;
+        same("pid", message["pid"].as_i64(), Some(pid))?;
+        let state = &message["state"];
+        same("status", state["status"].as_str(), Some("running"))?;
+        same(
+            "pid of the init",
+            state["pid"].as_i64(),
+            Some(i64::from(case.pid()?)),
+        )?;
+        case.destroy()?;
+    }
+    Ok(())
 }
 
 fn listener_that_is_not_there(case: &Case) -> Outcome {

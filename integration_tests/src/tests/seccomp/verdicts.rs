@@ -22,6 +22,7 @@ list!["seccomp":
     calls_of_i386,
     calls_of_x32,
     with_and_without_no_new_privs,
+    newer_calls_refused,
     exec_has_the_filter_too,
     hook_has_the_filter_too,
     flags,
@@ -224,6 +225,32 @@ fn with_and_without_no_new_privs(case: &Case) -> Outcome {
         })?;
         program(case, Entry::Native, GETSID, 0)?;
         case.run()?.ended(77)?;
+    }
+    Ok(())
+}
+
+/// What we need after a filter is in force must not be among the newer calls.
+fn newer_calls_refused(case: &Case) -> Outcome {
+    let names = [
+        "close_range",
+        "fsopen",
+        "fsconfig",
+        "fspick",
+        "openat2",
+        "open_tree",
+        "move_mount",
+        "mount_setattr",
+    ];
+    for no_new_privileges in [true, false] {
+        let rule = json!({"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS});
+        case.edit(|c| {
+            c["process"]["noNewPrivileges"] = json!(no_new_privileges);
+            c["linux"]["seccomp"] = but(&rule);
+        })?;
+        same("output", case.run_script("echo ran")?, "ran")?;
+        case.rt(&["create", &case.id])?.ok()?;
+        case.rt(&["start", &case.id])?.ok()?;
+        case.destroy()?;
     }
     Ok(())
 }
