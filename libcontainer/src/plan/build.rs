@@ -352,10 +352,16 @@ fn device_control(
         return DeviceControl::Untouched;
     }
     let enforcement = layout.device_enforcement();
+    let rules = device_rules::rules::container_rules(Some(rules), findings);
     if enforcement == DeviceEnforcement::Nothing {
+        if !rootless && !device_rules::rules::allow_all(&rules) {
+            findings.error(
+                "linux.resources.devices",
+                "this host has neither the devices controller of cgroup v1 nor cgroup v2 to enforce them",
+            );
+        }
         return DeviceControl::Untouched;
     }
-    let rules = device_rules::rules::container_rules(Some(rules), findings);
     match enforcement {
         DeviceEnforcement::Nothing => DeviceControl::Untouched,
         DeviceEnforcement::Files => {
