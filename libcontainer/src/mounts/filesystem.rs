@@ -51,6 +51,9 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, Step
         parameters: &parameters,
         attributes: op.attributes.set,
     };
+    // The network namespace of a sysfs must belong to our user namespace; where
+    // it does not, the host's is shown read-only, as crun does.
+    let stands_in = fs_type == "sysfs" && context.user_namespace;
     match new.detached() {
         Ok(made) => {
             if *copy_up {
@@ -62,8 +65,10 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, Step
             Ok(made)
         }
         Err(Refusal::NoApi) => {
-            new.attached(target.fd.as_fd())
-                .map_err(|errno| error("mount", op, errno))?;
+            match new.attached(target.fd.as_fd()) {
+                Err(Errno::EPERM) if stands_in => return bind::host_sysfs(op, target.fd.as_fd()),
+                done => done.map_err(|errno| error("mount", op, errno))?,
+            }
             let made = context
                 .root
                 .resolve(&op.destination)
@@ -74,9 +79,7 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, Step
             }
             Ok(made)
         }
-        // The network namespace of a sysfs must belong to our user namespace;
-        // where it does not, the host's is shown read-only, as crun does.
-        Err(Refusal::Kernel(Errno::EPERM, _)) if fs_type == "sysfs" && context.user_namespace => {
+        Err(Refusal::Kernel(Errno::EPERM, _)) if stands_in => {
             bind::host_sysfs(op, target.fd.as_fd())
         }
         Err(Refusal::Kernel(errno, said)) => {

@@ -12,6 +12,7 @@ list!["namespaces":
     missing_path_is_refused,
     pid_namespace_of_another_container,
     user_and_time_namespace_of_another_container,
+    network_of_the_host_below_a_new_user_namespace,
 ];
 
 const KINDS: [(&str, &str); 4] = [
@@ -118,4 +119,22 @@ fn user_and_time_namespace_of_another_container(case: &Case) -> Outcome {
     second.becomes("stopped")?;
     case.status_is("running")?;
     second.destroy()
+}
+
+/// A network namespace that belongs to the host's user namespace: joined before
+/// the new one is entered, and its sysfs, which may not be mounted anew, shown
+/// read-only.
+fn network_of_the_host_below_a_new_user_namespace(case: &Case) -> Outcome {
+    case.run_asleep()?;
+    let network = format!("/proc/{}/ns/net", case.pid()?);
+    let second = case.another()?;
+    second.edit(|c| {
+        with_user_namespace(c);
+        with_namespace(c, "network", Some(&network));
+    })?;
+    second.bundle.give_to(MAPPED_ROOT)?;
+    let seen = second.probe()?;
+    let link = std::fs::read_link(&network)?.to_string_lossy().into_owned();
+    same("network", seen.namespace("net"), link)?;
+    has(seen.part("id"), "uid=0")
 }
