@@ -36,6 +36,9 @@ const SCHED_DEADLINE: u32 = 6;
 /// The file mode mask of a process that asks for none.
 const DEFAULT_UMASK: u32 = 0o022;
 
+/// SIGPIPE in a set of signals: ignored from Rust's start-up on.
+const PIPE: u64 = 1 << 12;
+
 /// How the way to the program ends.
 pub(super) struct Finish<'a> {
     pub(super) link: &'a Link,
@@ -73,6 +76,10 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     give_streams(plan.user.uid)?;
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan)?;
+    // A hook that does not read must not end us.
+    let later = if hooks.is_empty() { 0 } else { PIPE };
+    let ignored = process::ignored_signals(proc.as_fd()).unwrap_or(process::ALL_SIGNALS);
+    reset_signals(ignored & !later)?;
     drop(proc);
     // Before a filter that may refuse the call.
     sweep(link, plan.kept_fds, fifo.as_slice())?;
@@ -89,9 +96,6 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     let envp = c_strings(&environment)?;
     let path = CString::new(program.as_str())
         .map_err(|_| StepError::refused("execute", &program, "it contains a NUL byte"))?;
-    if hooks.is_empty() {
-        reset_signals()?;
-    }
     if fifo.is_some() {
         // Waiting for `start`, it is to end like a program would.
         process::end_when_asked();
@@ -212,7 +216,7 @@ fn run_hooks(last: &Last<'_>) -> Result<(), StepError> {
             directory: None,
         },
     )?;
-    reset_signals()
+    reset_signals(PIPE)
 }
 
 /// Tells the runtime that everything stands, and waits until it is ready too.
@@ -451,6 +455,6 @@ fn c_strings(strings: &[String]) -> Result<Vec<CString>, StepError> {
         .collect()
 }
 
-fn reset_signals() -> Result<(), StepError> {
-    process::reset_signals().map_err(|errno| StepError::new("reset", "signals", errno))
+fn reset_signals(ignored: u64) -> Result<(), StepError> {
+    process::reset_signals(ignored).map_err(|errno| StepError::new("reset", "signals", errno))
 }
