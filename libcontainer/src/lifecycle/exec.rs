@@ -11,6 +11,7 @@ use super::set_up::{
     PidNamespace, check_terminal, hand_over_terminal, read_file, set_process_limits, warn,
 };
 use super::start::hook_state;
+use super::streams::{self, Ids};
 use super::supervise;
 use super::undo::Undo;
 use super::{milestones, pid_file};
@@ -67,6 +68,7 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
     };
     let work = Work {
         loaded: &loaded,
+        facts: &facts,
         init: init.as_fd(),
         request,
         cgroup,
@@ -221,6 +223,7 @@ fn judge(
 
 struct Work<'a> {
     loaded: &'a Loaded,
+    facts: &'a TenantFacts,
     init: BorrowedFd<'a>,
     request: &'a ExecRequest,
     cgroup: Cgroup,
@@ -267,6 +270,8 @@ impl Work<'_> {
         milestones::set_up(&child);
         let rootless = Caller::probe().euid != 0;
         set_process_limits(child.pid, &process, rootless)?;
+        let ids = Ids::of(self.facts.user_namespace, self.facts.id_maps.as_ref());
+        streams::give(child.pid, &process, ids)?;
         if let Some(socket) = &pidfd_socket {
             socket.send(child.pidfd.as_fd(), "pidfd")?;
         }

@@ -17,6 +17,7 @@ mod request;
 mod set_up;
 mod signal;
 mod start;
+mod streams;
 mod supervise;
 mod undo;
 

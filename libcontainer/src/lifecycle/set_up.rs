@@ -14,6 +14,7 @@ use nix::sys::stat::Mode;
 use super::caller_fds::CallerFds;
 use super::listener::{Agent, Told, no_agent};
 use super::request::{CgroupManager, CreateRequest, Rootless, RunMode};
+use super::streams::{self, Ids};
 use super::supervise::{self, Ready};
 use super::undo::Undo;
 use super::{delete, milestones, pid_file};
@@ -551,6 +552,9 @@ impl Work<'_> {
     fn finish(&self, child: &Child, ready: Ready) -> Result<Option<OwnedFd>, Error> {
         let process = &self.plan.init.process;
         set_process_limits(child.pid, process, self.rootless)?;
+        let user_namespace = self.plan.init.namespaces.has(Kind::User);
+        let ids = Ids::of(user_namespace, self.plan.id_maps.as_ref());
+        streams::give(child.pid, process, ids)?;
         if let Some(socket) = self.pidfd_socket {
             socket.send(child.pidfd.as_fd(), "pidfd")?;
         }

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, SFlag, fstat, umask};
-use nix::unistd::{Uid, chdir, fchown, getcwd};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chdir, getcwd};
 
 use super::link::Link;
 use super::lookup::executable;
@@ -23,7 +23,6 @@ use crate::path::{Missing, RootFd};
 use crate::plan::{HookPlan, HookState, ProcessPlan};
 use crate::seccomp::Filter;
 use crate::security::{capabilities, lsm};
-use crate::sys::fd::standing;
 use crate::sys::sched::SchedAttr;
 use crate::sys::{Errno, clone, creds, fd, process, sched};
 
@@ -73,7 +72,6 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
         plan.user.umask.unwrap_or(DEFAULT_UMASK),
     ));
     let early = make_and_enter(&plan.cwd)?;
-    give_streams(plan.user.uid)?;
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan)?;
     // A hook that does not read must not end us.
@@ -355,32 +353,6 @@ fn verify_cwd() -> Result<(), StepError> {
         Ok(_) | Err(Errno::ENOENT) => Err(refused()),
         Err(errno) => Err(StepError::new("look up", "the working directory", errno)),
     }
-}
-
-/// Gives pipes and files on the standard streams to the user, so that they can
-/// be opened again by name. Devices belong to the host: never those.
-fn give_streams(uid: u32) -> Result<(), StepError> {
-    for number in 0..3 {
-        let stream = standing(number);
-        let Ok(stat) = fstat(stream) else { continue };
-        let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-        let device = matches!(kind, SFlag::S_IFCHR | SFlag::S_IFBLK);
-        if device || stat.st_uid == uid {
-            continue;
-        }
-        match fchown(stream, Some(Uid::from_raw(uid)), None) {
-            // Not mapped, read-only, or another's: readable and writable as is.
-            Ok(()) | Err(Errno::EINVAL | Errno::EPERM | Errno::EROFS) => {}
-            Err(errno) => {
-                return Err(StepError::new(
-                    "change the owner of",
-                    format!("standard stream {number}"),
-                    errno,
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn set_labels(proc: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), StepError> {

@@ -163,12 +163,29 @@ fn joined_network_with_a_new_user_namespace(case: &Case) -> Outcome {
 }
 
 fn stdio_in_a_user_namespace(case: &Case) -> Outcome {
-    // Output files belong to the container's user, the host's null device to nobody but root.
+    // What is written to belongs to the container's user, so that it can be opened
+    // again; the host's null device and what is only read to nobody but its owner.
     mapped(case)?;
-    same(
-        "written again",
-        case.run_script("echo one; echo two > /dev/stdout; echo three")?
-            .contains("two"),
-        true,
-    )
+    let input = case.bundle.dir.join("input");
+    fs::write(&input, "input\n")?;
+    fs::set_permissions(&input, fs::Permissions::from_mode(0o600))?;
+    case.bundle
+        .script("cat; echo one; echo two >> /dev/stdout")?;
+    let call = case.call(&["run", &case.id]);
+    let answer = call.stdin(fs::File::open(&input)?).answer()?.ok()?;
+    has(&answer.out(), "two")?;
+    has(&answer.out(), "input")?;
+    same("owner of the input", fs::metadata(&input)?.uid(), 0)?;
+    case.run_asleep()?;
+    let exec = case.exec_script(&["-u", "7:7"], "echo one; echo two >> /dev/stdout")?;
+    has(&exec, "two")?;
+    case.destroy()?;
+    // And in a namespace that was there before, whose maps are not ours.
+    case.run_asleep()?;
+    let path = format!("/proc/{}/ns/user", case.pid()?);
+    let second = case.another()?;
+    second.bundle.give_to(MAPPED_ROOT)?;
+    second.edit(|c| with_namespace(c, "user", Some(&path)))?;
+    let out = second.run_script("echo one; echo two >> /dev/stdout")?;
+    has(&out, "two")
 }
