@@ -368,73 +368,21 @@ impl Work<'_> {
             .hierarchies
             .iter()
             .all(|tree| tree.controllers.is_empty());
-        let early = if unified {
+        let mut cgroup = None;
+        if unified {
             dir.write_record(&record)?;
-            let cgroup = Cgroup::create(&self.plan.cgroup)?;
-            undo.push(remover(&cgroup));
-            Some(cgroup)
-        } else {
-            None
-        };
-        let into = match &early {
+            cgroup = Some(self.make_cgroup(&mut undo)?);
+        }
+        let into = match &cgroup {
             Some(cgroup) => cgroup.unified_fd()?,
             None => None,
         };
         let mut child = self.spawn(into)?;
         milestones::spawned(&child);
         undo.push(killer(&child)?);
-        self.send_plan(&child, &fifo)?;
-        drop(fifo);
-        if !unified {
-            self.note(&dir, &mut record, &child)?;
-        }
-        let cgroup = match early {
-            Some(cgroup) => cgroup,
-            None => {
-                let cgroup = Cgroup::create(&self.plan.cgroup)?;
-                undo.push(remover(&cgroup));
-                cgroup
-            }
-        };
-        if self.plan.init.namespaces.needs_second_clone() {
-            let waits = supervise::follow_clone(&mut child, &cgroup)?;
-            undo.push(killer(&child)?);
-            if waits {
-                self.write_id_maps(&child)?;
-                child.link.send(&Order::IdsMapped, &[])?;
-            }
-            self.note(&dir, &mut record, &child)?;
-        }
-        cgroup.apply_limits(&self.plan.cgroup)?;
-        if !(unified && into_worked(&cgroup)) {
-            cgroup.join(child.pid)?;
-        }
-        child.link.send(&Order::CgroupJoined, &[])?;
-        record.cgroup = cgroup.record().clone();
-        if unified {
-            self.note(&dir, &mut record, &child)?;
-        }
-        dir.write_tenant(&self.plan.tenant)?;
-        let ready = supervise::until_ready(&child, &cgroup, self.has_deadline(), &mut || {
-            self.run_hooks(&child)
-        })?;
-        milestones::set_up(&child);
-        let master = self.finish(&child, ready)?;
-        if let Some(path) = self.pid_file {
-            pid_file::write(path, child.pid)?;
-            undo.push(move || {
-                let _ = std::fs::remove_file(path);
-            });
-        }
-        child.link.send(&Order::Proceed, &[])?;
-        supervise::until_gone(&child, &mut |number| {
-            self.hand_over_listener(&child, number)
-        })?;
-        milestones::init_is_gone();
-        match self.plan.init.gate {
-            StartGate::Fifo => dir.announce()?,
-            StartGate::Socket => dir.open_gate()?,
-        }
+        let master = self
+            .lead(&dir, &fifo, &mut record, &mut child, &mut cgroup, &mut undo)
+            .map_err(|error| supervise::explain(&child, cgroup.as_ref(), error))?;
         undo.disarm();
         Ok(Made {
             dir,
@@ -448,6 +396,72 @@ impl Work<'_> {
                 .terminal
                 .is_some_and(|terminal| terminal.size.is_some()),
         })
+    }
+
+    fn make_cgroup(&self, undo: &mut Undo<'_>) -> Result<Cgroup, Error> {
+        let cgroup = Cgroup::create(&self.plan.cgroup)?;
+        undo.push(remover(&cgroup));
+        Ok(cgroup)
+    }
+
+    /// From the cloned process to the one that waits for `start`, or has become
+    /// the program. Gives the terminal's master when it is ours to relay.
+    fn lead<'a>(
+        &'a self,
+        dir: &StateDir,
+        fifo: &OwnedFd,
+        record: &mut Record,
+        child: &mut Child,
+        early: &mut Option<Cgroup>,
+        undo: &mut Undo<'a>,
+    ) -> Result<Option<OwnedFd>, Error> {
+        self.send_plan(child, fifo)?;
+        let unified = early.is_some();
+        if !unified {
+            self.note(dir, record, child)?;
+        }
+        let cgroup = match early {
+            Some(cgroup) => cgroup,
+            None => early.insert(self.make_cgroup(undo)?),
+        };
+        if self.plan.init.namespaces.needs_second_clone() {
+            let waits = supervise::follow_clone(child, cgroup)?;
+            undo.push(killer(child)?);
+            if waits {
+                self.write_id_maps(child)?;
+                child.link.send(&Order::IdsMapped, &[])?;
+            }
+            self.note(dir, record, child)?;
+        }
+        cgroup.apply_limits(&self.plan.cgroup)?;
+        if !(unified && into_worked(cgroup)) {
+            cgroup.join(child.pid)?;
+        }
+        child.link.send(&Order::CgroupJoined, &[])?;
+        record.cgroup = cgroup.record().clone();
+        if unified {
+            self.note(dir, record, child)?;
+        }
+        dir.write_tenant(&self.plan.tenant)?;
+        let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut || {
+            self.run_hooks(child)
+        })?;
+        milestones::set_up(child);
+        let master = self.finish(child, ready)?;
+        if let Some(path) = self.pid_file {
+            pid_file::write(path, child.pid)?;
+            undo.push(move || {
+                let _ = std::fs::remove_file(path);
+            });
+        }
+        child.link.send(&Order::Proceed, &[])?;
+        supervise::until_gone(child, &mut |number| self.hand_over_listener(child, number))?;
+        milestones::init_is_gone();
+        match self.plan.init.gate {
+            StartGate::Fifo => dir.announce()?,
+            StartGate::Socket => dir.open_gate()?,
+        }
+        Ok(master)
     }
 
     /// Clones the process; a pid namespace to join is joined for it first, since
@@ -479,8 +493,9 @@ impl Work<'_> {
             joined.leave()?;
         }
         if !twice && plan.is_new(Kind::User) {
-            self.write_id_maps(&child)?;
-            child.link.nudge()?;
+            self.write_id_maps(&child)
+                .and_then(|()| Ok(child.link.nudge()?))
+                .map_err(|error| supervise::explain(&child, None, error))?;
         }
         Ok(child)
     }
@@ -516,7 +531,8 @@ impl Work<'_> {
                 errno,
             )
         })?;
-        dir.write_record(record)
+        dir.write_record(record)?;
+        Ok(())
     }
 
     fn has_deadline(&self) -> bool {

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use serde_json::json;
 
 use crate::harness::{Case, Outcome, holds, same, skip};
 use crate::tests::list;
@@ -11,6 +12,7 @@ use crate::tests::list;
 list!["faults":
     create_killed_after_some_time,
     create_killed_at_each_step,
+    failure_of_an_early_step_is_told,
     run_killed_in_the_foreground,
     two_creates_of_one_id,
     many_at_once,
@@ -70,6 +72,15 @@ fn create_killed_at_each_step(case: &Case) -> Outcome {
         case.nothing_left()?;
     }
     holds("create ends before 200 steps", false)
+}
+
+fn failure_of_an_early_step_is_told(case: &Case) -> Outcome {
+    // The first process ends while the runtime still has things to tell it.
+    case.edit(|c| c["hostname"] = json!("x".repeat(100)))?;
+    for _ in 0..20 {
+        case.run()?.fails(1, &["hostname", "invalid argument"])?;
+    }
+    case.nothing_left()
 }
 
 fn run_killed_in_the_foreground(case: &Case) -> Outcome {
