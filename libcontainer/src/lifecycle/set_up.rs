@@ -442,7 +442,7 @@ impl Work<'_> {
         if unified {
             self.note(dir, record, child)?;
         }
-        dir.write_tenant(&self.plan.tenant)?;
+        dir.write_tenant(&self.plan.tenant, &record.remains())?;
         let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut || {
             self.run_hooks(child)
         })?;
