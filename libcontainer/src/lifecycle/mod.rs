@@ -4,6 +4,7 @@ mod caller_fds;
 mod create;
 mod delete;
 mod exec;
+mod fault;
 mod foreground;
 mod kill;
 mod list;

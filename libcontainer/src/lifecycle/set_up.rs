@@ -12,6 +12,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::caller_fds::CallerFds;
+use super::fault::step;
 use super::listener::{Agent, Told, no_agent};
 use super::request::{CgroupManager, CreateRequest, Rootless, RunMode};
 use super::streams::{self, Ids};
@@ -351,6 +352,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn carry_out(&self, dir: StateDir, mut record: Record) -> Result<Made, Error> {
+        step("state directory made");
         let mut undo = Undo::new();
         let kept = record.clone();
         undo.push(move || delete::run_poststop(&kept));
@@ -361,6 +363,7 @@ impl Work<'_> {
             }
         });
         let fifo = dir.make_fifo()?;
+        step("FIFO made");
         // On cgroup v2 alone the process starts in its cgroup.
         let unified = self
             .plan
@@ -371,6 +374,7 @@ impl Work<'_> {
         let mut cgroup = None;
         if unified {
             dir.write_record(&record)?;
+            step("record written before there is a process");
             cgroup = Some(self.make_cgroup(&mut undo)?);
         }
         let into = match &cgroup {
@@ -379,6 +383,7 @@ impl Work<'_> {
         };
         let mut child = self.spawn(into)?;
         milestones::spawned(&child);
+        step("process cloned");
         undo.push(killer(&child)?);
         let master = self
             .lead(&dir, &fifo, &mut record, &mut child, &mut cgroup, &mut undo)
@@ -401,6 +406,7 @@ impl Work<'_> {
     fn make_cgroup(&self, undo: &mut Undo<'_>) -> Result<Cgroup, Error> {
         let cgroup = Cgroup::create(&self.plan.cgroup)?;
         undo.push(remover(&cgroup));
+        step("cgroup made");
         Ok(cgroup)
     }
 
@@ -416,6 +422,7 @@ impl Work<'_> {
         undo: &mut Undo<'a>,
     ) -> Result<Option<OwnedFd>, Error> {
         self.send_plan(child, fifo)?;
+        step("plan sent");
         let unified = early.is_some();
         if !unified {
             self.note(dir, record, child)?;
@@ -427,15 +434,19 @@ impl Work<'_> {
         if self.plan.init.namespaces.needs_second_clone() {
             let waits = supervise::follow_clone(child, cgroup)?;
             undo.push(killer(child)?);
+            step("cloned once more");
             if waits {
                 self.write_id_maps(child)?;
                 child.link.send(&Order::IdsMapped, &[])?;
+                step("ids mapped");
             }
             self.note(dir, record, child)?;
         }
         cgroup.apply_limits(&self.plan.cgroup)?;
+        step("limits written");
         if !(unified && into_worked(cgroup)) {
             cgroup.join(child.pid)?;
+            step("cgroup joined");
         }
         child.link.send(&Order::CgroupJoined, &[])?;
         record.cgroup = cgroup.record().clone();
@@ -443,24 +454,31 @@ impl Work<'_> {
             self.note(dir, record, child)?;
         }
         dir.write_tenant(&self.plan.tenant, &record.remains())?;
+        step("what exec needs written");
         let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut || {
             self.run_hooks(child)
         })?;
         milestones::set_up(child);
+        step("process ready");
         let master = self.finish(child, ready)?;
+        step("process finished from outside");
         if let Some(path) = self.pid_file {
             pid_file::write(path, child.pid)?;
             undo.push(move || {
                 let _ = std::fs::remove_file(path);
             });
+            step("pid file written");
         }
         child.link.send(&Order::Proceed, &[])?;
+        step("told to proceed");
         supervise::until_gone(child, &mut |number| self.hand_over_listener(child, number))?;
         milestones::init_is_gone();
+        step("process gone on");
         match self.plan.init.gate {
             StartGate::Fifo => dir.announce()?,
             StartGate::Socket => dir.open_gate()?,
         }
+        step("announced");
         Ok(master)
     }
 
@@ -532,6 +550,7 @@ impl Work<'_> {
             )
         })?;
         dir.write_record(record)?;
+        step("record written");
         Ok(())
     }
 
