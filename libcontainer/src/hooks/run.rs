@@ -105,6 +105,8 @@ fn command(hook: &HookPlan, context: &Context<'_>) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // Nothing of the caller's and of a relay's in it.
+    process::start_clean(&mut command);
     command
 }
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Findings;
+use crate::error::{Finding, Findings};
 use crate::spec::oci::LinuxIdMapping;
+use crate::sys::process::page_size;
 
 /// As many lines as a map may have (user_namespaces(7)).
 const MAX_LINES: usize = 340;
@@ -93,28 +94,65 @@ fn lines(
             format!("user namespaces enabled, but no {word} mappings found"),
         );
     }
-    if mappings.len() > MAX_LINES {
-        findings.error(
-            field,
-            format!(
-                "{} mappings are more than the kernel's limit of {MAX_LINES}",
-                mappings.len()
-            ),
-        );
-    }
     for (index, mapping) in mappings.iter().enumerate() {
         if mapping.size() == 0 {
             findings.error(format!("{field}[{index}].size"), "a mapping of size 0");
         }
     }
-    mappings
-        .iter()
-        .map(|mapping| IdMap {
-            inside: mapping.container_id(),
-            outside: mapping.host_id(),
-            size: mapping.size(),
-        })
-        .collect()
+    let map = joined(mappings.iter().map(|mapping| IdMap {
+        inside: mapping.container_id(),
+        outside: mapping.host_id(),
+        size: mapping.size(),
+    }));
+    let length = text(&map).len();
+    let max_bytes = page_size();
+    if map.len() > MAX_LINES {
+        findings.error(
+            field,
+            format!(
+                "{} mappings are more than the kernel's limit of {MAX_LINES}",
+                map.len()
+            ),
+        );
+    } else if length >= max_bytes {
+        findings.push(
+            Finding::error(
+                field,
+                format!(
+                    "{} mappings take {length} bytes, the kernel's limit for them is {}",
+                    map.len(),
+                    max_bytes.saturating_sub(1)
+                ),
+            )
+            .with_advice("put ranges together that continue each other on both sides"),
+        );
+    }
+    map
+}
+
+/// The same map in fewer lines: one that continues the line before it, inside
+/// and outside, becomes part of it.
+fn joined(lines: impl Iterator<Item = IdMap>) -> Vec<IdMap> {
+    let mut map: Vec<IdMap> = Vec::new();
+    for line in lines {
+        let longer = map.last().and_then(|last| continued(last, &line));
+        match (map.last_mut(), longer) {
+            (Some(last), Some(size)) => last.size = size,
+            _ => map.push(line),
+        }
+    }
+    map
+}
+
+/// The size of both lines together, when the second continues the first.
+fn continued(first: &IdMap, second: &IdMap) -> Option<u32> {
+    let inside = first.inside.checked_add(first.size)?;
+    let outside = first.outside.checked_add(first.size)?;
+    if (inside, outside) == (second.inside, second.outside) {
+        first.size.checked_add(second.size)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +192,49 @@ mod tests {
             findings.to_string(),
             "linux.uidMappings: 341 mappings are more than the kernel's limit of 340"
         );
+    }
+
+    fn mappings(lines: impl Iterator<Item = (u32, u32)>) -> Vec<crate::spec::oci::LinuxIdMapping> {
+        lines
+            .map(|(inside, outside)| {
+                let json = format!(r#"{{"containerID":{inside},"hostID":{outside},"size":1}}"#);
+                serde_json::from_str(&json).unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_become_one_line() {
+        // As many lines as one likes, when they are one range.
+        let many = mappings((0..1000).map(|n| (n, 100_000 + n)));
+        let gap = mappings([(0, 5), (1, 6), (2, 8), (4, 9)].into_iter());
+        let mut findings = Findings::new();
+        let maps = plan(Some(&many), Some(&gap), &mut findings);
+        assert!(!findings.has_errors());
+        assert_eq!(maps.users, [map(0, 100_000, 1000)]);
+        assert_eq!(maps.groups, [map(0, 5, 2), map(2, 8, 1), map(4, 9, 1)]);
+    }
+
+    #[test]
+    fn ids_at_the_end_of_their_range_join_nothing() {
+        let end = mappings([(u32::MAX, 1), (0, 2)].into_iter());
+        let mut findings = Findings::new();
+        assert_eq!(plan(Some(&end), Some(&end), &mut findings).users.len(), 2);
+    }
+
+    #[test]
+    fn a_text_longer_than_a_page_is_said_with_the_limit() {
+        let apart = mappings((0..340).map(|n| (n * 2, 2_000_000_000 + n)));
+        let mut findings = Findings::new();
+        plan(Some(&apart), apart.get(..9), &mut findings);
+        let text = findings.to_string();
+        if crate::sys::process::page_size() == 4096 {
+            let words = "linux.uidMappings: 340 mappings take 5725 bytes, \
+                         the kernel's limit for them is 4095";
+            assert_eq!(text, words);
+        } else {
+            assert!(!findings.has_errors(), "{text}");
+        }
     }
 
     #[test]

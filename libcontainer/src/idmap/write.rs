@@ -27,6 +27,26 @@ fn put(pid: libc::pid_t, file: &str, text: &str) -> Result<(), StepError> {
     // One write(2): the kernel takes a map whole or not at all.
     fs::write(&path, text).map_err(|error| {
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-        StepError::new("write", path, errno).with_detail(text.trim_end().replace('\n', ", "))
+        StepError::new("write", path, errno).with_detail(shown(text))
     })
+}
+
+/// The map as a message shows it: one of a few lines, else how many there are.
+fn shown(text: &str) -> String {
+    const FEW: usize = 5;
+    match text.lines().count() {
+        count if count > FEW => format!("{count} mappings"),
+        _ => text.trim_end().replace('\n', ", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_long_map_is_counted() {
+        assert_eq!(shown("0 1 1\n5 6 1\n"), "0 1 1, 5 6 1");
+        assert_eq!(shown(&"0 1 1\n".repeat(300)), "300 mappings");
+    }
 }

@@ -12,7 +12,7 @@ use crate::Result;
 use crate::container::{StateRoot, Status};
 use crate::error::{Error, ErrorKind, StepError};
 use crate::hooks;
-use crate::state::{Record, StateDir};
+use crate::state::{Record, Remains, StateDir};
 use crate::sys::Errno;
 use crate::sys::process::pidfd_send_signal;
 
@@ -44,7 +44,7 @@ pub fn delete(root: &StateRoot, id: &str, force: bool) -> Result<()> {
     }
     let loaded = match dir.read_record() {
         Ok(_) => Loaded::read(dir)?,
-        // Killed before it was written, or unreadable: nothing else is known.
+        // Killed before it was written, or damaged.
         Err(error) if force => return remove_unreadable(&dir, &error),
         Err(error) => return Err(error),
     };
@@ -69,22 +69,24 @@ pub fn delete(root: &StateRoot, id: &str, force: bool) -> Result<()> {
 /// its own a container's processes outlive its init: they end here too.
 pub(super) fn destroy(dir: &mut StateDir, record: &Record) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    let first = end_processes(record, deadline).and_then(|()| {
-        let cgroup = record.cgroup.open()?;
-        Ok(cgroup.remove(deadline)?)
-    });
-    first?;
+    clear(&record.remains(), deadline)?;
     dir.remove()?;
     run_poststop(record);
     Ok(())
 }
 
-fn end_processes(record: &Record, deadline: Instant) -> Result<()> {
-    let cgroup = record.cgroup.open()?;
-    let init = match record.identity() {
+/// Ends the processes and removes the cgroup.
+fn clear(remains: &Remains, deadline: Instant) -> Result<()> {
+    end_processes(remains, deadline)?;
+    Ok(remains.cgroup.open()?.remove(deadline)?)
+}
+
+fn end_processes(remains: &Remains, deadline: Instant) -> Result<()> {
+    let cgroup = remains.cgroup.open()?;
+    let init = match remains.identity() {
         Some(identity) => identity
             .open()
-            .map_err(|errno| StepError::new("find", format!("process {}", record.pid), errno))?,
+            .map_err(|errno| StepError::new("find", format!("process {}", remains.pid), errno))?,
         None => None,
     };
     if let Some(init) = &init {
@@ -92,7 +94,7 @@ fn end_processes(record: &Record, deadline: Instant) -> Result<()> {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => {
                 return Err(
-                    StepError::new("kill", format!("process {}", record.pid), errno).into(),
+                    StepError::new("kill", format!("process {}", remains.pid), errno).into(),
                 );
             }
         }
@@ -100,11 +102,11 @@ fn end_processes(record: &Record, deadline: Instant) -> Result<()> {
         if cgroup.is_frozen().unwrap_or_default() {
             cgroup.thaw()?;
         }
-        await_end(init.as_fd(), deadline, record.pid)?;
+        await_end(init.as_fd(), deadline, remains.pid)?;
     }
     // Others end with the first process of their pid namespace.
-    let alone = record.own_pid_namespace && record.pid > 0;
-    if alone || record.pid == 0 || cgroup.is_disabled() || !cgroup.exists() {
+    let alone = remains.own_pid_namespace && remains.pid > 0;
+    if alone || remains.pid == 0 || cgroup.is_disabled() || !cgroup.exists() {
         return Ok(());
     }
     cgroup.signal_all(libc::SIGKILL, deadline)?;
@@ -132,9 +134,17 @@ fn await_end(pidfd: std::os::fd::BorrowedFd<'_>, deadline: Instant, pid: i32) ->
     }
 }
 
-/// A directory whose record nobody can read: what its name says is removed.
+/// A container whose record nobody can read: what the other file says is ended
+/// and removed. Without it `create` was killed before there was anything more
+/// than the directory. Hooks are in the record alone.
 fn remove_unreadable(dir: &StateDir, error: &Error) -> Result<()> {
-    log::debug!("{error}");
+    match dir.read_remains() {
+        Some(remains) => {
+            log::warn!("{error}");
+            clear(&remains, Instant::now() + PATIENCE)?;
+        }
+        None => log::debug!("{error}"),
+    }
     dir.remove()
 }
 

@@ -1,6 +1,7 @@
 //! `exec`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use super::caller_fds::CallerFds;
 use super::foreground;
@@ -11,6 +12,7 @@ use super::set_up::{
     PidNamespace, check_terminal, hand_over_terminal, read_file, set_process_limits, warn,
 };
 use super::start::hook_state;
+use super::streams::{self, Ids};
 use super::supervise;
 use super::undo::Undo;
 use super::{milestones, pid_file};
@@ -67,6 +69,7 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
     };
     let work = Work {
         loaded: &loaded,
+        facts: &facts,
         init: init.as_fd(),
         request,
         cgroup,
@@ -221,26 +224,31 @@ fn judge(
 
 struct Work<'a> {
     loaded: &'a Loaded,
+    facts: &'a TenantFacts,
     init: BorrowedFd<'a>,
     request: &'a ExecRequest,
     cgroup: Cgroup,
 }
 
+/// Who gets something from us.
+struct Peers {
+    console: Option<ConsoleSocket>,
+    pidfd_socket: Option<ConsoleSocket>,
+    agent: Option<Agent>,
+}
+
 impl Work<'_> {
     fn carry_out(&self, tenant: TenantPlan) -> Result<(Child, Option<OwnedFd>)> {
         let stdio = &self.request.stdio;
-        let console = stdio
-            .console_socket
-            .as_deref()
-            .map(ConsoleSocket::connect)
-            .transpose()?;
-        let pidfd_socket = stdio
-            .pidfd_socket
-            .as_deref()
-            .map(ConsoleSocket::connect)
-            .transpose()?;
-        let agent = Agent::connect(tenant.seccomp.as_ref())?;
-        let process = tenant.process.clone();
+        let connect = |path: &Option<PathBuf>| {
+            let socket = path.as_deref().map(ConsoleSocket::connect);
+            socket.transpose()
+        };
+        let peers = Peers {
+            console: connect(&stdio.console_socket)?,
+            pidfd_socket: connect(&stdio.pidfd_socket)?,
+            agent: Agent::connect(tenant.seccomp.as_ref())?,
+        };
         let mut undo = Undo::new();
         let child = self.spawn(&tenant)?;
         milestones::spawned(&child);
@@ -252,10 +260,20 @@ impl Work<'_> {
             let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
             let _ = wait(pidfd.as_fd(), true);
         });
+        let master = self
+            .lead(&child, tenant, &peers)
+            .map_err(|error| supervise::explain(&child, Some(&self.cgroup), error))?;
+        undo.disarm();
+        Ok((child, master))
+    }
+
+    /// From the cloned process to the program.
+    fn lead(&self, child: &Child, tenant: TenantPlan, peers: &Peers) -> Result<Option<OwnedFd>> {
+        let process = tenant.process.clone();
         if let Some(mask) = &process.initial_affinity {
             sched::set_affinity(child.pid, mask)
                 .map_err(|errno| StepError::new("set", "process.execCPUAffinity.initial", errno))?;
-            milestones::affinity(&child, mask);
+            milestones::affinity(child, mask);
         }
         if !self.cgroup.is_disabled() && !self.cgroup.is_unified() {
             self.cgroup.join(child.pid)?;
@@ -263,30 +281,31 @@ impl Work<'_> {
         child
             .link
             .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;
-        let ready = supervise::until_ready(&child, &self.cgroup, true, &mut || Ok(()))?;
-        milestones::set_up(&child);
+        let ready = supervise::until_ready(child, &self.cgroup, true, &mut || Ok(()))?;
+        milestones::set_up(child);
         let rootless = Caller::probe().euid != 0;
         set_process_limits(child.pid, &process, rootless)?;
-        if let Some(socket) = &pidfd_socket {
+        let ids = Ids::of(self.facts.user_namespace, self.facts.id_maps.as_ref());
+        streams::give(child.pid, &process, ids)?;
+        if let Some(socket) = &peers.pidfd_socket {
             socket.send(child.pidfd.as_fd(), "pidfd")?;
         }
-        let master = hand_over_terminal(ready, console.as_ref())?;
-        if let Some(path) = &stdio.pid_file {
+        let master = hand_over_terminal(ready, peers.console.as_ref())?;
+        if let Some(path) = &self.request.stdio.pid_file {
             pid_file::write(path, child.pid)?;
         }
         milestones::tenant_proceeds(process.args.first().map_or("", String::as_str));
         child.link.send(&Order::Proceed, &[])?;
-        supervise::until_gone(&child, &mut |number| {
+        supervise::until_gone(child, &mut |number| {
             let told = Told {
                 state: &hook_state(&self.loaded.record),
                 status: Status::Running,
                 init: self.loaded.record.pid,
             };
-            let agent = agent.as_ref().ok_or_else(no_agent)?;
-            agent.hand_over(&child, number, &told)
+            let agent = peers.agent.as_ref().ok_or_else(no_agent)?;
+            agent.hand_over(child, number, &told)
         })?;
-        undo.disarm();
-        Ok((child, master))
+        Ok(master)
     }
 
     /// Clones the process into the container's pid namespace, and on cgroup v2

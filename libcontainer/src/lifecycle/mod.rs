@@ -4,6 +4,7 @@ mod caller_fds;
 mod create;
 mod delete;
 mod exec;
+mod fault;
 mod foreground;
 mod kill;
 mod list;
@@ -17,6 +18,7 @@ mod request;
 mod set_up;
 mod signal;
 mod start;
+mod streams;
 mod supervise;
 mod undo;
 

@@ -12,8 +12,10 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::caller_fds::CallerFds;
+use super::fault::step;
 use super::listener::{Agent, Told, no_agent};
 use super::request::{CgroupManager, CreateRequest, Rootless, RunMode};
+use super::streams::{self, Ids};
 use super::supervise::{self, Ready};
 use super::undo::Undo;
 use super::{delete, milestones, pid_file};
@@ -350,6 +352,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn carry_out(&self, dir: StateDir, mut record: Record) -> Result<Made, Error> {
+        step("state directory made");
         let mut undo = Undo::new();
         let kept = record.clone();
         undo.push(move || delete::run_poststop(&kept));
@@ -360,6 +363,7 @@ impl Work<'_> {
             }
         });
         let fifo = dir.make_fifo()?;
+        step("FIFO made");
         // On cgroup v2 alone the process starts in its cgroup.
         let unified = self
             .plan
@@ -367,73 +371,23 @@ impl Work<'_> {
             .hierarchies
             .iter()
             .all(|tree| tree.controllers.is_empty());
-        let early = if unified {
+        let mut cgroup = None;
+        if unified {
             dir.write_record(&record)?;
-            let cgroup = Cgroup::create(&self.plan.cgroup)?;
-            undo.push(remover(&cgroup));
-            Some(cgroup)
-        } else {
-            None
-        };
-        let into = match &early {
+            step("record written before there is a process");
+            cgroup = Some(self.make_cgroup(&mut undo)?);
+        }
+        let into = match &cgroup {
             Some(cgroup) => cgroup.unified_fd()?,
             None => None,
         };
         let mut child = self.spawn(into)?;
         milestones::spawned(&child);
+        step("process cloned");
         undo.push(killer(&child)?);
-        self.send_plan(&child, &fifo)?;
-        drop(fifo);
-        if !unified {
-            self.note(&dir, &mut record, &child)?;
-        }
-        let cgroup = match early {
-            Some(cgroup) => cgroup,
-            None => {
-                let cgroup = Cgroup::create(&self.plan.cgroup)?;
-                undo.push(remover(&cgroup));
-                cgroup
-            }
-        };
-        if self.plan.init.namespaces.needs_second_clone() {
-            let waits = supervise::follow_clone(&mut child, &cgroup)?;
-            undo.push(killer(&child)?);
-            if waits {
-                self.write_id_maps(&child)?;
-                child.link.send(&Order::IdsMapped, &[])?;
-            }
-            self.note(&dir, &mut record, &child)?;
-        }
-        cgroup.apply_limits(&self.plan.cgroup)?;
-        if !(unified && into_worked(&cgroup)) {
-            cgroup.join(child.pid)?;
-        }
-        child.link.send(&Order::CgroupJoined, &[])?;
-        record.cgroup = cgroup.record().clone();
-        if unified {
-            self.note(&dir, &mut record, &child)?;
-        }
-        dir.write_tenant(&self.plan.tenant)?;
-        let ready = supervise::until_ready(&child, &cgroup, self.has_deadline(), &mut || {
-            self.run_hooks(&child)
-        })?;
-        milestones::set_up(&child);
-        let master = self.finish(&child, ready)?;
-        if let Some(path) = self.pid_file {
-            pid_file::write(path, child.pid)?;
-            undo.push(move || {
-                let _ = std::fs::remove_file(path);
-            });
-        }
-        child.link.send(&Order::Proceed, &[])?;
-        supervise::until_gone(&child, &mut |number| {
-            self.hand_over_listener(&child, number)
-        })?;
-        milestones::init_is_gone();
-        match self.plan.init.gate {
-            StartGate::Fifo => dir.announce()?,
-            StartGate::Socket => dir.open_gate()?,
-        }
+        let master = self
+            .lead(&dir, &fifo, &mut record, &mut child, &mut cgroup, &mut undo)
+            .map_err(|error| supervise::explain(&child, cgroup.as_ref(), error))?;
         undo.disarm();
         Ok(Made {
             dir,
@@ -447,6 +401,85 @@ impl Work<'_> {
                 .terminal
                 .is_some_and(|terminal| terminal.size.is_some()),
         })
+    }
+
+    fn make_cgroup(&self, undo: &mut Undo<'_>) -> Result<Cgroup, Error> {
+        let cgroup = Cgroup::create(&self.plan.cgroup)?;
+        undo.push(remover(&cgroup));
+        step("cgroup made");
+        Ok(cgroup)
+    }
+
+    /// From the cloned process to the one that waits for `start`, or has become
+    /// the program. Gives the terminal's master when it is ours to relay.
+    fn lead<'a>(
+        &'a self,
+        dir: &StateDir,
+        fifo: &OwnedFd,
+        record: &mut Record,
+        child: &mut Child,
+        early: &mut Option<Cgroup>,
+        undo: &mut Undo<'a>,
+    ) -> Result<Option<OwnedFd>, Error> {
+        self.send_plan(child, fifo)?;
+        step("plan sent");
+        let unified = early.is_some();
+        if !unified {
+            self.note(dir, record, child)?;
+        }
+        let cgroup = match early {
+            Some(cgroup) => cgroup,
+            None => early.insert(self.make_cgroup(undo)?),
+        };
+        if self.plan.init.namespaces.needs_second_clone() {
+            let waits = supervise::follow_clone(child, cgroup)?;
+            undo.push(killer(child)?);
+            step("cloned once more");
+            if waits {
+                self.write_id_maps(child)?;
+                child.link.send(&Order::IdsMapped, &[])?;
+                step("ids mapped");
+            }
+            self.note(dir, record, child)?;
+        }
+        cgroup.apply_limits(&self.plan.cgroup)?;
+        step("limits written");
+        if !(unified && into_worked(cgroup)) {
+            cgroup.join(child.pid)?;
+            step("cgroup joined");
+        }
+        child.link.send(&Order::CgroupJoined, &[])?;
+        record.cgroup = cgroup.record().clone();
+        if unified {
+            self.note(dir, record, child)?;
+        }
+        dir.write_tenant(&self.plan.tenant, &record.remains())?;
+        step("what exec needs written");
+        let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut || {
+            self.run_hooks(child)
+        })?;
+        milestones::set_up(child);
+        step("process ready");
+        let master = self.finish(child, ready)?;
+        step("process finished from outside");
+        if let Some(path) = self.pid_file {
+            pid_file::write(path, child.pid)?;
+            undo.push(move || {
+                let _ = std::fs::remove_file(path);
+            });
+            step("pid file written");
+        }
+        child.link.send(&Order::Proceed, &[])?;
+        step("told to proceed");
+        supervise::until_gone(child, &mut |number| self.hand_over_listener(child, number))?;
+        milestones::init_is_gone();
+        step("process gone on");
+        match self.plan.init.gate {
+            StartGate::Fifo => dir.announce()?,
+            StartGate::Socket => dir.open_gate()?,
+        }
+        step("announced");
+        Ok(master)
     }
 
     /// Clones the process; a pid namespace to join is joined for it first, since
@@ -478,8 +511,9 @@ impl Work<'_> {
             joined.leave()?;
         }
         if !twice && plan.is_new(Kind::User) {
-            self.write_id_maps(&child)?;
-            child.link.nudge()?;
+            self.write_id_maps(&child)
+                .and_then(|()| Ok(child.link.nudge()?))
+                .map_err(|error| supervise::explain(&child, None, error))?;
         }
         Ok(child)
     }
@@ -515,7 +549,9 @@ impl Work<'_> {
                 errno,
             )
         })?;
-        dir.write_record(record)
+        dir.write_record(record)?;
+        step("record written");
+        Ok(())
     }
 
     fn has_deadline(&self) -> bool {
@@ -551,6 +587,9 @@ impl Work<'_> {
     fn finish(&self, child: &Child, ready: Ready) -> Result<Option<OwnedFd>, Error> {
         let process = &self.plan.init.process;
         set_process_limits(child.pid, process, self.rootless)?;
+        let user_namespace = self.plan.init.namespaces.has(Kind::User);
+        let ids = Ids::of(user_namespace, self.plan.id_maps.as_ref());
+        streams::give(child.pid, process, ids)?;
         if let Some(socket) = self.pidfd_socket {
             socket.send(child.pidfd.as_fd(), "pidfd")?;
         }

@@ -10,7 +10,8 @@ use nix::fcntl::AT_FDCWD;
 use crate::cgroups::Cgroup;
 use crate::error::{Error, ErrorKind, StepError};
 use crate::path::c_path;
-use crate::process::{Child, Order, Report};
+use crate::process::{Child, Order, Report, is_lost};
+use crate::sys::clone::EXEC_FAILED;
 use crate::sys::mount::open_tree_clone;
 use crate::sys::process::{Ended, pid_of, wait};
 
@@ -37,7 +38,7 @@ pub(super) fn until_ready(
         let received = child
             .link
             .receive::<Report>(deadline.then_some(PATIENCE))?
-            .ok_or_else(|| died(child, cgroup))?;
+            .ok_or_else(|| died(child, Some(cgroup)))?;
         match received.message {
             Report::NeedSource { path, recursive } => send_source(child, &path, recursive)?,
             Report::RootfsReady => {
@@ -77,9 +78,7 @@ pub(super) fn until_gone(
                 child.link.send(&Order::Proceed, &[])?;
             }
             Report::Failed(failed) => return Err(failed_init(failed)),
-            Report::NotExecuted(failed) => {
-                return Err(Error::new(ErrorKind::NotExecuted, failed.to_string()));
-            }
+            Report::NotExecuted(failed) => return Err(not_executed(&failed)),
             Report::Cloned { .. }
             | Report::NeedSource { .. }
             | Report::RootfsReady
@@ -93,7 +92,7 @@ pub(super) fn follow_clone(child: &mut Child, cgroup: &Cgroup) -> Result<bool, E
     let received = child
         .link
         .receive::<Report>(Some(PATIENCE))?
-        .ok_or_else(|| died(child, cgroup))?;
+        .ok_or_else(|| died(child, Some(cgroup)))?;
     match (received.message, received.fds.into_iter().next()) {
         (Report::Cloned { waits_for_id_maps }, Some(pidfd)) => {
             child.pid = pid_of(pidfd.as_fd())
@@ -124,6 +123,10 @@ fn failed_init(failed: StepError) -> Error {
     Error::from(failed)
 }
 
+fn not_executed(failed: &StepError) -> Error {
+    Error::new(ErrorKind::NotExecuted, failed.to_string())
+}
+
 fn unexpected() -> Error {
     Error::new(
         ErrorKind::Internal,
@@ -131,23 +134,47 @@ fn unexpected() -> Error {
     )
 }
 
+/// The cause of a failure of ours. A process that has ended has most often said
+/// why, and what we met is the consequence: its word goes first, then how it
+/// ended where all we know is that it is gone.
+pub(super) fn explain(child: &Child, cgroup: Option<&Cgroup>, error: Error) -> Error {
+    if !child.link.is_closed() {
+        return error;
+    }
+    while let Ok(Some(received)) = child.link.receive::<Report>(None) {
+        match received.message {
+            Report::Failed(failed) => return failed_init(failed),
+            Report::NotExecuted(failed) => return not_executed(&failed),
+            Report::Warning(text) => log::warn!("{text}"),
+            Report::Cloned { .. }
+            | Report::NeedSource { .. }
+            | Report::RootfsReady
+            | Report::Ready { .. }
+            | Report::Listener(_) => {}
+        }
+    }
+    let step = std::error::Error::source(&error).and_then(|it| it.downcast_ref::<StepError>());
+    if step.is_some_and(is_lost) {
+        return died(child, cgroup);
+    }
+    error
+}
+
 /// The process ended without a word: killed, most often.
-fn died(child: &Child, cgroup: &Cgroup) -> Error {
+fn died(child: &Child, cgroup: Option<&Cgroup>) -> Error {
     let how = match wait(child.pidfd.as_fd(), true) {
+        Ok(Some(Ended::Exited(EXEC_FAILED))) => "could not execute its image".to_owned(),
         Ok(Some(Ended::Exited(status))) => format!("exited with status {status}"),
         Ok(Some(Ended::Signaled(signal))) => format!("was killed by signal {signal}"),
         Ok(None) | Err(_) => "ended".to_owned(),
     };
-    let error = Error::new(
-        ErrorKind::Os,
-        format!("the container's process {how} during its set-up"),
-    );
-    match cgroup.oom_kills() {
-        0 => error,
+    let text = format!("the container's process {how} during its set-up");
+    match cgroup.map_or(0, Cgroup::oom_kills) {
+        0 => Error::new(ErrorKind::Os, text),
         count => Error::new(
             ErrorKind::Os,
             format!(
-                "{error}: container init was OOM-killed (memory limit too low?), oom_kill {count}"
+                "{text}: container init was OOM-killed (memory limit too low?), oom_kill {count}"
             ),
         )
         .with_advice("raise linux.resources.memory.limit"),

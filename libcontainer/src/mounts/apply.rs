@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use nix::sys::stat::FileStat;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::op::{MountKind, MountOp};
@@ -19,24 +20,57 @@ pub(crate) type SourceOpener<'a> = dyn FnMut(&Path, bool) -> Result<OwnedFd, Ste
 
 /// Where the mounts go.
 pub(crate) struct Context<'a> {
-    /// The container's root.
-    pub(crate) root: &'a RootFd,
+    /// The container's root; after a mount over it, that mount's.
+    pub(crate) root: &'a mut RootFd,
     /// Whether the container has a user namespace of its own.
     pub(crate) user_namespace: bool,
     /// Who opens what we cannot.
     pub(crate) open_source: &'a mut SourceOpener<'a>,
 }
 
-/// Makes the mount, and gives its root.
-pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<OwnedFd, StepError> {
-    let mount = match &op.kind {
+/// Makes the mount.
+pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<(), StepError> {
+    let made = match &op.kind {
         MountKind::Filesystem { .. } => filesystem::apply(op, context),
         MountKind::Bind { source, recursive } => bind::apply(op, source, *recursive, context),
         MountKind::Cgroup(view) => cgroupfs::apply(op, view, context),
-        MountKind::Remount => remount(op, context.root),
+        MountKind::Remount => remount(op, context.root).map(|root| Made {
+            root,
+            over: Over::Within,
+        }),
     }?;
-    finish(op, mount.as_fd())?;
-    Ok(mount)
+    finish(op, made.root.as_fd())?;
+    if made.over == Over::Root {
+        // What comes later would go below it, where nobody sees it.
+        *context.root = RootFd::new(made.root);
+    }
+    Ok(())
+}
+
+/// A mount in its place.
+pub(super) struct Made {
+    /// Its root.
+    pub(super) root: OwnedFd,
+    pub(super) over: Over,
+}
+
+/// The root of a mount that mount(2) has made at its destination. One over the
+/// container's root is not to be found from below it: that takes the mount API.
+pub(super) fn attached(op: &MountOp, root: &RootFd, over: Over) -> Result<OwnedFd, StepError> {
+    match over {
+        Over::Within => root.resolve(&op.destination),
+        Over::Root => Err(Errno::ENOSYS),
+    }
+    .map_err(|errno| error("find", op, errno))
+}
+
+/// What a mount covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Something in the container's root.
+    Within,
+    /// The root itself.
+    Root,
 }
 
 /// What comes after the mount is in its place: attributes of all below it, and
@@ -108,12 +142,16 @@ fn remount(op: &MountOp, root: &RootFd) -> Result<OwnedFd, StepError> {
 }
 
 /// Refuses to cover what lies in a procfs, whatever way the destination led
-/// there.
-pub(super) fn check_cover(op: &MountOp, target: BorrowedFd<'_>) -> Result<(), StepError> {
-    let on_proc = fstatfs(target)
-        .map_err(|errno| error("look at", op, errno))?
-        .filesystem_type()
-        == PROC_SUPER_MAGIC;
+/// there; says whether it led to the root itself. `was_there` is the status of
+/// what was not made for the mount.
+pub(super) fn check_cover(
+    op: &MountOp,
+    root: &RootFd,
+    target: BorrowedFd<'_>,
+    was_there: Option<&FileStat>,
+) -> Result<Over, StepError> {
+    let failed = |errno| error("look at", op, errno);
+    let on_proc = fstatfs(target).map_err(failed)?.filesystem_type() == PROC_SUPER_MAGIC;
     if on_proc && op.destination != Path::new("/proc") && !may_cover(&op.destination) {
         return Err(StepError::refused(
             "mount",
@@ -121,7 +159,10 @@ pub(super) fn check_cover(op: &MountOp, target: BorrowedFd<'_>) -> Result<(), St
             "it leads into a procfs, which must not be covered",
         ));
     }
-    Ok(())
+    match was_there {
+        Some(stat) if root.is(target, stat).map_err(failed)? => Ok(Over::Root),
+        _ => Ok(Over::Within),
+    }
 }
 
 /// The name of a descriptor for calls that take a path.

@@ -4,13 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::fstat;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
-use super::apply::{Context, by_number, check_cover, describe, error};
+use super::apply::{Context, Made, Over, attached, by_number, check_cover, describe, error};
 use super::filesystem::mount_flags;
 use super::op::MountOp;
 use crate::error::StepError;
-use crate::path::{Missing, c_path, is_directory};
+use crate::path::{Missing, c_path, is_directory, is_directory_by};
 use crate::sys::Errno;
 use crate::sys::mount::{MountAttr, attr, mount, mount_setattr, move_mount, open_tree_clone};
 
@@ -23,7 +24,7 @@ pub(super) fn apply(
     source: &Path,
     recursive: bool,
     context: &mut Context<'_>,
-) -> Result<OwnedFd, StepError> {
+) -> Result<Made, StepError> {
     let path = c_path(source).map_err(|errno| error("mount", op, errno))?;
     let (tree, ours) = match open_tree_clone(AT_FDCWD, &path, recursive) {
         Ok(tree) => (tree, true),
@@ -34,7 +35,7 @@ pub(super) fn apply(
         }
         Err(errno) => return Err(error("mount", op, errno)),
     };
-    let target = target(op, tree.as_fd(), context)?;
+    let (target, over) = target(op, tree.as_fd(), context)?;
     let asked = wanted(op);
     if let Some(asked) = asked {
         // A copy from outside our mount namespace carries no locks: nothing is
@@ -49,7 +50,7 @@ pub(super) fn apply(
         .map_err(|errno| error("mount", op, errno))?;
     }
     move_mount(tree.as_fd(), target.as_fd()).map_err(|errno| error("mount", op, errno))?;
-    Ok(tree)
+    Ok(Made { root: tree, over })
 }
 
 /// The attributes of a bind for which flags were given: those named are set, all
@@ -76,7 +77,7 @@ fn target(
     op: &MountOp,
     source: BorrowedFd<'_>,
     context: &Context<'_>,
-) -> Result<OwnedFd, StepError> {
+) -> Result<(OwnedFd, Over), StepError> {
     let directory = is_directory(source).map_err(|errno| error("look at", op, errno))?;
     let missing = if directory {
         Missing::Directory
@@ -89,13 +90,12 @@ fn target(
         .map_err(|errno| error("make the mount point of", op, errno))?;
     // Looked at first: a bind that fails has a mount to throw away, which can
     // take the kernel a millisecond.
-    let target_is_directory =
-        is_directory(target.as_fd()).map_err(|errno| error("look at", op, errno))?;
-    if directory != target_is_directory {
+    let stat = fstat(&target).map_err(|errno| error("look at", op, errno))?;
+    if directory != is_directory_by(&stat) {
         return Err(error("mount", op, Errno::ENOTDIR));
     }
-    check_cover(op, target.as_fd())?;
-    Ok(target)
+    let over = check_cover(op, context.root, target.as_fd(), Some(&stat))?;
+    Ok((target, over))
 }
 
 /// Sets attributes of one mount; without mount_setattr(2), Linux 5.12, by a
@@ -141,12 +141,12 @@ fn without_api(
     source: &Path,
     recursive: bool,
     context: &Context<'_>,
-) -> Result<OwnedFd, StepError> {
+) -> Result<Made, StepError> {
     use nix::fcntl::{OFlag, open};
     use nix::sys::stat::Mode;
     let from = open(source, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(|errno| error("mount", op, errno))?;
-    let target = target(op, from.as_fd(), context)?;
+    let (target, over) = target(op, from.as_fd(), context)?;
     let flags = libc::MS_BIND | if recursive { libc::MS_REC } else { 0 };
     mount(
         Some(&by_number(from.as_fd())),
@@ -156,10 +156,7 @@ fn without_api(
         None,
     )
     .map_err(|errno| error("mount", op, errno))?;
-    let made = context
-        .root
-        .resolve(&op.destination)
-        .map_err(|errno| error("find", op, errno))?;
+    let made = attached(op, context.root, over)?;
     if let Some(asked) = wanted(op) {
         match set_attributes(made.as_fd(), &asked) {
             Err(Errno::EPERM) => set_attributes(made.as_fd(), &named(op)),
@@ -167,7 +164,7 @@ fn without_api(
         }
         .map_err(|errno| error("mount", op, errno))?;
     }
-    Ok(made)
+    Ok(Made { root: made, over })
 }
 
 /// The host's sysfs, read-only with all below it.

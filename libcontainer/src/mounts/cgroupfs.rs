@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd::symlinkat;
 
-use super::apply::{Context, check_cover, error};
+use super::apply::{Context, Made, check_cover, error};
 use super::bind::set_attributes;
 use super::filesystem::{New, Refusal, make_directory};
 use super::op::{CgroupMount, LegacyHierarchy, MountOp, Parameter};
@@ -21,23 +21,25 @@ pub(super) fn apply(
     op: &MountOp,
     view: &CgroupMount,
     context: &Context<'_>,
-) -> Result<OwnedFd, StepError> {
+) -> Result<Made, StepError> {
     let target = context
         .root
         .ensure(&op.destination, Missing::Directory)
         .map_err(|errno| error("make the mount point of", op, errno))?;
-    check_cover(op, target.as_fd())?;
+    let stat = fstat(&target).map_err(|errno| error("look at", op, errno))?;
+    let over = check_cover(op, context.root, target.as_fd(), Some(&stat))?;
     let made = match view {
         CgroupMount::Unified => new(op, c"cgroup2", &[]),
         CgroupMount::UnifiedBind { source } => {
             bound(source, op.attributes.set).map_err(|errno| error("mount", op, errno))
         }
         CgroupMount::Legacy { hierarchies, fresh } => {
-            return legacy(op, target.as_fd(), hierarchies, *fresh);
+            let root = legacy(op, target.as_fd(), hierarchies, *fresh)?;
+            return Ok(Made { root, over });
         }
     }?;
     move_mount(made.as_fd(), target.as_fd()).map_err(|errno| error("mount", op, errno))?;
-    Ok(made)
+    Ok(Made { root: made, over })
 }
 
 fn new(

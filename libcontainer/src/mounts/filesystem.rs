@@ -4,13 +4,13 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::sys::stat::fstat;
+use nix::sys::stat::{FileStat, fstat};
 
-use super::apply::{Context, by_number, check_cover, describe, error};
+use super::apply::{Context, Made, attached, by_number, check_cover, describe, error};
 use super::op::{MountKind, MountOp, Parameter, TmpfsMode};
 use super::{bind, copy_up};
 use crate::error::StepError;
-use crate::path::{Missing, RootFd, is_directory};
+use crate::path::{Missing, RootFd, is_directory_by};
 use crate::sys::Errno;
 use crate::sys::mount::{
     attr, fsconfig_create, fsconfig_flag, fsconfig_string, fsmount, fsopen, mount, move_mount,
@@ -19,7 +19,7 @@ use crate::sys::mount::{
 /// The longest value that fsconfig(2) takes.
 const MAX_VALUE: usize = 255;
 
-pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, StepError> {
+pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<Made, StepError> {
     let MountKind::Filesystem {
         fs_type,
         source,
@@ -32,13 +32,15 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, Step
         return Err(error("mount", op, Errno::EINVAL));
     };
     let target = target(op, context.root, *plain_directory)?;
-    check_cover(op, target.fd.as_fd())?;
+    let over = check_cover(
+        op,
+        context.root,
+        target.fd.as_fd(),
+        target.was_there.as_ref(),
+    )?;
     let mut parameters = parameters.clone();
-    if *mode == TmpfsMode::OfDirectory && target.was_there {
-        let mode = fstat(&target.fd)
-            .map_err(|errno| error("look at", op, errno))?
-            .st_mode
-            & 0o7777;
+    if let (TmpfsMode::OfDirectory, Some(stat)) = (mode, &target.was_there) {
+        let mode = stat.st_mode & 0o7777;
         parameters.push(Parameter {
             key: "mode".to_owned(),
             value: Some(format!("{mode:o}")),
@@ -51,9 +53,13 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, Step
         parameters: &parameters,
         attributes: op.attributes.set,
     };
-    // The network namespace of a sysfs must belong to our user namespace; where
-    // it does not, the host's is shown read-only, as crun does.
-    let stands_in = fs_type == "sysfs" && context.user_namespace;
+    // The network namespace of a sysfs must belong to our user namespace; where it
+    // does not, the host's is shown read-only.
+    let foreign_sysfs = fs_type == "sysfs" && context.user_namespace;
+    let host_sysfs = || {
+        let root = bind::host_sysfs(op, target.fd.as_fd())?;
+        Ok(Made { root, over })
+    };
     match new.detached() {
         Ok(made) => {
             if *copy_up {
@@ -62,26 +68,22 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, Step
             }
             move_mount(made.as_fd(), target.fd.as_fd())
                 .map_err(|errno| error("mount", op, errno))?;
-            Ok(made)
+            Ok(Made { root: made, over })
         }
-        Err(Refusal::NoApi) => {
-            match new.attached(target.fd.as_fd()) {
-                Err(Errno::EPERM) if stands_in => return bind::host_sysfs(op, target.fd.as_fd()),
-                done => done.map_err(|errno| error("mount", op, errno))?,
+        Err(Refusal::NoApi) => match new.attached(target.fd.as_fd()) {
+            Ok(()) => {
+                let made = attached(op, context.root, over)?;
+                if *copy_up {
+                    copy_up::copy(target.fd.as_fd(), made.as_fd())
+                        .map_err(|failed| failed.with_detail(describe(op)))?;
+                }
+                Ok(Made { root: made, over })
             }
-            let made = context
-                .root
-                .resolve(&op.destination)
-                .map_err(|errno| error("find", op, errno))?;
-            if *copy_up {
-                copy_up::copy(target.fd.as_fd(), made.as_fd())
-                    .map_err(|failed| failed.with_detail(describe(op)))?;
-            }
-            Ok(made)
-        }
-        Err(Refusal::Kernel(Errno::EPERM, _)) if stands_in => {
-            bind::host_sysfs(op, target.fd.as_fd())
-        }
+            // fsopen(2) refuses a sysfs with the same error as any file system.
+            Err(Errno::EPERM) if foreign_sysfs => host_sysfs(),
+            Err(errno) => Err(error("mount", op, errno)),
+        },
+        Err(Refusal::Kernel(Errno::EPERM, _)) if foreign_sysfs => host_sysfs(),
         Err(Refusal::Kernel(errno, said)) => {
             let failed = error("mount", op, errno);
             Err(if said.is_empty() {
@@ -95,7 +97,8 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<OwnedFd, Step
 
 struct Target {
     fd: OwnedFd,
-    was_there: bool,
+    /// Its status; none when it was made.
+    was_there: Option<FileStat>,
 }
 
 /// The directory to mount on, made when missing.
@@ -115,25 +118,29 @@ fn target(op: &MountOp, root: &RootFd, plain: bool) -> Result<Target, StepError>
     } else {
         root.resolve(&op.destination)
     };
-    let target = match found {
-        Ok(fd) => Target {
-            fd,
-            was_there: true,
-        },
-        Err(Errno::ENOENT) => Target {
-            fd: root
-                .make(&op.destination, Missing::Directory)
-                .map_err(|errno| error("make the mount point of", op, errno))?,
-            was_there: false,
-        },
+    let (fd, was_there) = match found {
+        Ok(fd) => (fd, true),
+        Err(Errno::ENOENT) => {
+            let made = root.make(&op.destination, Missing::Directory);
+            let fd = made.map_err(|errno| error("make the mount point of", op, errno))?;
+            (fd, false)
+        }
         Err(Errno::ELOOP | Errno::ENOTDIR) if plain => return Err(ordinary()),
         Err(errno) => return Err(error("find the mount point of", op, errno)),
     };
-    // Elsewhere the kernel says it.
-    if plain && !is_directory(target.fd.as_fd()).map_err(|errno| error("look at", op, errno))? {
+    let was_there = if was_there {
+        Some(fstat(&fd).map_err(|errno| error("look at", op, errno))?)
+    } else {
+        None
+    };
+    if plain
+        && was_there
+            .as_ref()
+            .is_some_and(|stat| !is_directory_by(stat))
+    {
         return Err(ordinary());
     }
-    Ok(target)
+    Ok(Target { fd, was_there })
 }
 
 /// A file system to be made.

@@ -3,4 +3,4 @@
 mod root;
 mod walk;
 
-pub(crate) use root::{Missing, RootFd, c_path, is_directory};
+pub(crate) use root::{Missing, RootFd, c_path, is_directory, is_directory_by};

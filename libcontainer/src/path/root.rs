@@ -1,14 +1,16 @@
 //! A directory taken as the root of every path resolved through it.
 
+use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 
 use super::walk;
+use crate::sys::mount::mount_id;
 use crate::sys::openat2::{Resolve, openat2};
 use crate::sys::{Errno, Result};
 
@@ -25,6 +27,8 @@ const RETRIES: u32 = 128;
 #[derive(Debug)]
 pub(crate) struct RootFd {
     fd: OwnedFd,
+    /// Its device and inode, once they were asked for.
+    identity: OnceCell<(libc::dev_t, libc::ino_t)>,
 }
 
 /// What [`RootFd::ensure`] makes where nothing is.
@@ -38,7 +42,25 @@ pub(crate) enum Missing {
 impl RootFd {
     /// Takes an open directory as the root.
     pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self { fd }
+        Self {
+            fd,
+            identity: OnceCell::new(),
+        }
+    }
+
+    /// Whether a descriptor with this status is the root itself, whatever path
+    /// led to it: the same directory of the same mount.
+    pub(crate) fn is(&self, fd: BorrowedFd<'_>, stat: &FileStat) -> Result<bool> {
+        let identity = if let Some(identity) = self.identity.get() {
+            *identity
+        } else {
+            let own = fstat(&self.fd)?;
+            *self.identity.get_or_init(|| (own.st_dev, own.st_ino))
+        };
+        if identity != (stat.st_dev, stat.st_ino) {
+            return Ok(false);
+        }
+        Ok(mount_id(self.fd.as_fd())? == mount_id(fd)?)
     }
 
     /// What is at the path, following links within the root.
@@ -125,8 +147,12 @@ impl AsFd for RootFd {
 
 /// Whether a descriptor is a directory.
 pub(crate) fn is_directory(fd: BorrowedFd<'_>) -> Result<bool> {
-    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
-    Ok(kind == SFlag::S_IFDIR)
+    Ok(is_directory_by(&fstat(fd)?))
+}
+
+/// The same by a status that is known.
+pub(crate) fn is_directory_by(stat: &FileStat) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
 /// A path as the kernel takes it; EINVAL when it holds a NUL.
@@ -199,6 +225,21 @@ mod tests {
         let slow = walk::open(root.as_fd(), &text, libc::O_PATH).map(|fd| inode(&fd));
         assert_eq!(fast, slow, "{path}");
         fast
+    }
+
+    #[test]
+    fn the_root_is_known_by_any_path() {
+        let (_top, root) = tree();
+        let is = |path: &str| {
+            let found = root.resolve(Path::new(path)).unwrap();
+            let stat = nix::sys::stat::fstat(&found).unwrap();
+            root.is(found.as_fd(), &stat).unwrap()
+        };
+        for path in ["/", "/a/..", "..", "dir/../../."] {
+            assert!(is(path), "{path}");
+        }
+        assert!(!is("/a"));
+        assert!(!is("/dir"));
     }
 
     #[test]

@@ -297,14 +297,14 @@ impl Session<'_> {
     fn build_rootfs(&mut self, proc: &OwnedFd) -> Result<Option<Pty>, StepError> {
         let plan = self.plan;
         let user_namespace = plan.namespaces.has(Kind::User);
-        let root = rootfs::prepare(&plan.rootfs)?;
+        let mut root = rootfs::prepare(&plan.rootfs)?;
         for op in &plan.rootfs.mounts {
             if matches!(op.kind, MountKind::Cgroup(_)) {
                 self.await_cgroup()?;
             }
             let mut open_source = |path: &Path, recursive: bool| self.ask_source(path, recursive);
             let mut context = mounts::Context {
-                root: &root,
+                root: &mut root,
                 user_namespace,
                 open_source: &mut open_source,
             };

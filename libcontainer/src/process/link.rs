@@ -86,6 +86,16 @@ impl Link {
         Ok(())
     }
 
+    /// Whether nobody holds the other end any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
+        poll(&mut fds, PollTimeout::ZERO).is_ok()
+            && fds.iter().any(|fd| {
+                fd.revents()
+                    .is_some_and(|events| events.contains(PollFlags::POLLHUP))
+            })
+    }
+
     /// One raw byte, for the wait before the exec.
     pub(crate) fn nudge(&self) -> Result<(), StepError> {
         socket::send(self.socket.as_fd(), &[0], &[])
@@ -181,8 +191,15 @@ fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, StepError> {
     Ok(bytes)
 }
 
+const SPEAK: &str = "speak with";
+
 fn lost(errno: Errno) -> StepError {
-    StepError::new("speak with", "the other side of the set-up", errno)
+    StepError::new(SPEAK, "the other side of the set-up", errno)
+}
+
+/// Whether a failure is that the other side is gone, and no more than that.
+pub(crate) fn is_lost(failed: &StepError) -> bool {
+    failed.action == SPEAK && matches!(failed.errno(), Some(Errno::EPIPE | Errno::ECONNRESET))
 }
 
 fn garbled() -> StepError {
@@ -192,7 +209,7 @@ fn garbled() -> StepError {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
-    use super::{Link, encode};
+    use super::{Link, encode, is_lost};
     use crate::process::protocol::{Order, Report};
     use std::os::fd::AsFd;
 
@@ -231,6 +248,22 @@ mod tests {
         let (ours, theirs) = pair();
         drop(ours);
         assert!(theirs.receive::<Order>(None).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_was_said_before_the_end_is_still_heard() {
+        let (ours, theirs) = pair();
+        // Unread, so that the end comes as a reset.
+        ours.send(&Order::HooksDone, &[]).unwrap();
+        theirs.write(&Report::Warning("last".to_owned())).unwrap();
+        assert!(!ours.is_closed());
+        drop(theirs);
+        assert!(ours.is_closed());
+        let failed = ours.send(&Order::Proceed, &[]).unwrap_err();
+        assert!(is_lost(&failed), "{failed}");
+        let heard = ours.receive::<Report>(None).unwrap().unwrap();
+        assert!(matches!(heard.message, Report::Warning(text) if text == "last"));
+        assert!(ours.receive::<Report>(None).unwrap().is_none());
     }
 
     #[test]

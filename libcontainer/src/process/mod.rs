@@ -16,6 +16,7 @@ mod stage;
 mod tenant;
 mod user_process;
 
+pub(crate) use link::is_lost;
 pub(crate) use protocol::{Order, Report};
 pub use sealed_self::use_init_image;
 pub(crate) use spawn::{Child, Request, spawn};

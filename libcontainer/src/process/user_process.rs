@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, SFlag, fstat, umask};
-use nix::unistd::{Uid, chdir, fchown, getcwd};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chdir, getcwd};
 
 use super::link::Link;
 use super::lookup::executable;
@@ -23,7 +23,6 @@ use crate::path::{Missing, RootFd};
 use crate::plan::{HookPlan, HookState, ProcessPlan};
 use crate::seccomp::Filter;
 use crate::security::{capabilities, lsm};
-use crate::sys::fd::standing;
 use crate::sys::sched::SchedAttr;
 use crate::sys::{Errno, clone, creds, fd, process, sched};
 
@@ -35,6 +34,9 @@ const SCHED_DEADLINE: u32 = 6;
 
 /// The file mode mask of a process that asks for none.
 const DEFAULT_UMASK: u32 = 0o022;
+
+/// SIGPIPE in a set of signals: ignored from Rust's start-up on.
+const PIPE: u64 = 1 << 12;
 
 /// How the way to the program ends.
 pub(super) struct Finish<'a> {
@@ -70,9 +72,12 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
         plan.user.umask.unwrap_or(DEFAULT_UMASK),
     ));
     let early = make_and_enter(&plan.cwd)?;
-    give_streams(plan.user.uid)?;
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan)?;
+    // A hook that does not read must not end us.
+    let later = if hooks.is_empty() { 0 } else { PIPE };
+    let ignored = process::ignored_signals(proc.as_fd()).unwrap_or(process::ALL_SIGNALS);
+    reset_signals(ignored & !later)?;
     drop(proc);
     // Before a filter that may refuse the call.
     sweep(link, plan.kept_fds, fifo.as_slice())?;
@@ -89,9 +94,6 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     let envp = c_strings(&environment)?;
     let path = CString::new(program.as_str())
         .map_err(|_| StepError::refused("execute", &program, "it contains a NUL byte"))?;
-    if hooks.is_empty() {
-        reset_signals()?;
-    }
     if fifo.is_some() {
         // Waiting for `start`, it is to end like a program would.
         process::end_when_asked();
@@ -212,7 +214,7 @@ fn run_hooks(last: &Last<'_>) -> Result<(), StepError> {
             directory: None,
         },
     )?;
-    reset_signals()
+    reset_signals(PIPE)
 }
 
 /// Tells the runtime that everything stands, and waits until it is ready too.
@@ -353,32 +355,6 @@ fn verify_cwd() -> Result<(), StepError> {
     }
 }
 
-/// Gives pipes and files on the standard streams to the user, so that they can
-/// be opened again by name. Devices belong to the host: never those.
-fn give_streams(uid: u32) -> Result<(), StepError> {
-    for number in 0..3 {
-        let stream = standing(number);
-        let Ok(stat) = fstat(stream) else { continue };
-        let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-        let device = matches!(kind, SFlag::S_IFCHR | SFlag::S_IFBLK);
-        if device || stat.st_uid == uid {
-            continue;
-        }
-        match fchown(stream, Some(Uid::from_raw(uid)), None) {
-            // Not mapped, read-only, or another's: readable and writable as is.
-            Ok(()) | Err(Errno::EINVAL | Errno::EPERM | Errno::EROFS) => {}
-            Err(errno) => {
-                return Err(StepError::new(
-                    "change the owner of",
-                    format!("standard stream {number}"),
-                    errno,
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn set_labels(proc: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), StepError> {
     if let Some(profile) = &plan.apparmor {
         lsm::set_apparmor_on_exec(proc, profile)?;
@@ -451,6 +427,6 @@ fn c_strings(strings: &[String]) -> Result<Vec<CString>, StepError> {
         .collect()
 }
 
-fn reset_signals() -> Result<(), StepError> {
-    process::reset_signals().map_err(|errno| StepError::new("reset", "signals", errno))
+fn reset_signals(ignored: u64) -> Result<(), StepError> {
+    process::reset_signals(ignored).map_err(|errno| StepError::new("reset", "signals", errno))
 }

@@ -3,6 +3,8 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use nix::unistd::{chdir, chroot, fchdir};
 
 use super::prepare::unescape;
@@ -49,14 +51,31 @@ pub(crate) fn enter(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
 /// then, and is taken off.
 fn pivot(plan: &RootfsPlan) -> Result<(), StepError> {
     let failed = |action, errno| StepError::new(action, plan.path.display().to_string(), errno);
-    nix::unistd::pivot_root(".", ".").map_err(|errno| failed("pivot to", errno))?;
-    if plan.propagation.is_some() {
-        // Taking it off must not show on the host.
-        mount(None, c".", None, libc::MS_SLAVE | libc::MS_REC, None)
-            .map_err(|errno| failed("cut off the old root of", errno))?;
+    if plan.propagation.is_none() {
+        // Cut off from the host's mounts from the beginning.
+        nix::unistd::pivot_root(".", ".").map_err(|errno| failed("pivot to", errno))?;
+        return take_off(plan);
     }
-    nix::mount::umount2(".", nix::mount::MntFlags::MNT_DETACH)
-        .map_err(|errno| failed("take off the old root of", errno))
+    let old = open(
+        "/",
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|errno| failed("open the old root of", errno))?;
+    nix::unistd::pivot_root(".", ".").map_err(|errno| failed("pivot to", errno))?;
+    // Taking it off must not show on the host. By its descriptor: `.` alone is
+    // the new root still, whose own mounts keep their propagation.
+    fchdir(&old).map_err(|errno| failed("change to the old root of", errno))?;
+    mount(None, c".", None, libc::MS_SLAVE | libc::MS_REC, None)
+        .map_err(|errno| failed("cut off the old root of", errno))?;
+    take_off(plan)
+}
+
+fn take_off(plan: &RootfsPlan) -> Result<(), StepError> {
+    nix::mount::umount2(".", nix::mount::MntFlags::MNT_DETACH).map_err(|errno| {
+        let object = plan.path.display().to_string();
+        StepError::new("take off the old root of", object, errno)
+    })
 }
 
 /// For roots that pivot_root(2) cannot leave (initramfs): the new root is moved

@@ -2,6 +2,7 @@
 
 mod locate;
 mod mend;
+mod nul;
 mod reader;
 
 pub use reader::{Document, read_process, read_spec};

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::locate::path_at;
-use super::mend;
 use super::oci::{Process, Spec};
+use super::{mend, nul};
 use crate::error::{Error, ErrorKind};
 
 /// A document that was read, and what had to be mended.
@@ -22,11 +22,24 @@ pub struct Document<T> {
     pub notes: Vec<String>,
 }
 
+/// The parts of a configuration that reach the kernel: not its annotations, nor
+/// what nobody knows.
+const SECTIONS: [&str; 7] = [
+    "process",
+    "root",
+    "hostname",
+    "domainname",
+    "mounts",
+    "hooks",
+    "linux",
+];
+
 /// Reads a container's configuration. `name` is how errors call the file.
 ///
 /// # Errors
 /// `InvalidConfig` with the line and column, or the path of the value at fault.
 pub fn read_spec(name: &str, text: &[u8]) -> Result<Document<Spec>, Error> {
+    nul::refuse(text, &SECTIONS)?;
     read(name, text, mend::spec)
 }
 
@@ -35,6 +48,7 @@ pub fn read_spec(name: &str, text: &[u8]) -> Result<Document<Spec>, Error> {
 /// # Errors
 /// As [`read_spec`].
 pub fn read_process(name: &str, text: &[u8]) -> Result<Document<Process>, Error> {
+    nul::refuse(text, &[])?;
     read(name, text, mend::process_document)
 }
 

@@ -14,7 +14,7 @@ use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::Record;
+use super::{Record, Remains};
 use crate::container::{ContainerId, StateRoot};
 use crate::error::{Error, ErrorKind, StepError};
 use crate::path::c_path;
@@ -24,6 +24,8 @@ use crate::sys::Errno;
 const RECORD: &CStr = c"state.json";
 const RECORD_NEW: &CStr = c".state.json";
 const TENANT: &CStr = c"exec.plan";
+/// What it begins with: its last byte is the version.
+const TENANT_MARK: &[u8] = b"lodge exec.plan\x01";
 /// The FIFO that the init waits at. Its name says how far `create` is.
 const FIFO: &CStr = c"exec.fifo";
 const FIFO_NEW: &CStr = c".exec.fifo";
@@ -251,14 +253,18 @@ impl StateDir {
         Record::from_bytes(self.id.as_str(), &bytes)
     }
 
-    /// Writes what `exec` needs.
-    pub(crate) fn write_tenant(&self, facts: &TenantFacts) -> Result<(), Error> {
-        let bytes = postcard::to_allocvec(facts).map_err(|error| {
+    /// Writes what `exec` needs, after what `delete` needs. Once: it is never
+    /// changed, so that it outlives a record that is damaged.
+    pub(crate) fn write_tenant(&self, facts: &TenantFacts, remains: &Remains) -> Result<(), Error> {
+        let mut bytes = TENANT_MARK.to_vec();
+        let ours = |error: postcard::Error| {
             Error::new(
                 ErrorKind::Internal,
                 format!("cannot write exec.plan: {error}"),
             )
-        })?;
+        };
+        bytes.append(&mut postcard::to_allocvec(remains).map_err(ours)?);
+        bytes.append(&mut postcard::to_allocvec(facts).map_err(ours)?);
         self.write(TENANT, &bytes)
             .map_err(|errno| self.failed("write", errno))
     }
@@ -268,15 +274,27 @@ impl StateDir {
         let bytes = self
             .read(TENANT)
             .map_err(|errno| self.failed("read", errno))?;
-        postcard::from_bytes(&bytes).map_err(|error| {
-            Error::new(
-                ErrorKind::Internal,
-                format!(
-                    "cannot read the state of container {}: exec.plan: {error}",
-                    self.id
-                ),
-            )
-        })
+        parse_tenant(&bytes)
+            .map(|(_, facts)| facts)
+            .map_err(|reason| {
+                Error::new(
+                    ErrorKind::Internal,
+                    format!(
+                        "cannot read the state of container {}: exec.plan: {reason}",
+                        self.id
+                    ),
+                )
+            })
+    }
+
+    /// Reads what `delete` needs where the record is of no use; none when this
+    /// is not known either.
+    pub(crate) fn read_remains(&self) -> Option<Remains> {
+        let bytes = self.read(TENANT).ok()?;
+        let rest = bytes.strip_prefix(TENANT_MARK)?;
+        // What comes after it may be damaged too.
+        let (remains, _) = postcard::take_from_bytes(rest).ok()?;
+        Some(remains)
     }
 
     fn write(&self, name: &CStr, bytes: &[u8]) -> Result<(), Errno> {
@@ -382,7 +400,82 @@ impl StateDir {
     }
 }
 
+fn parse_tenant(bytes: &[u8]) -> Result<(Remains, TenantFacts), String> {
+    let rest = bytes
+        .strip_prefix(TENANT_MARK)
+        .ok_or("another version of lodge, or nobody, wrote it")?;
+    postcard::from_bytes(rest).map_err(|error| error.to_string())
+}
+
 fn name(id: &ContainerId) -> Result<CString, Error> {
     c_path(id.as_str().as_ref())
         .map_err(|errno| StepError::new("use", format!("id {id}"), errno).into())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::{StateDir, TENANT, TENANT_MARK};
+    use crate::cgroups::{CgroupRecord, RecordedHierarchy};
+    use crate::container::{ContainerId, StateRoot};
+    use crate::plan::TenantFacts;
+    use crate::state::Remains;
+
+    fn kept() -> (tempfile::TempDir, StateDir, Remains, TenantFacts) {
+        let top = tempfile::tempdir().unwrap();
+        let root = StateRoot::at(top.path());
+        let dir = StateDir::create(&root, ContainerId::new("c1").unwrap()).unwrap();
+        let remains = Remains {
+            pid: 7,
+            start: 99,
+            cgroup: CgroupRecord {
+                hierarchies: vec![RecordedHierarchy {
+                    controllers: vec![],
+                    mount: "/sys/fs/cgroup".to_owned(),
+                    path: "/c1".to_owned(),
+                    made_parents: vec![],
+                    made: true,
+                }],
+            },
+            own_pid_namespace: true,
+        };
+        let facts = TenantFacts {
+            namespaces: libc::CLONE_NEWPID,
+            user_namespace: false,
+            id_maps: None,
+            keyring: Some("_ses.c1".to_owned()),
+            seccomp: None,
+            personality: None,
+            memory_policy: None,
+        };
+        dir.write_tenant(&facts, &remains).unwrap();
+        (top, dir, remains, facts)
+    }
+
+    #[test]
+    fn what_exec_and_delete_need_is_read_as_written() {
+        let (_top, dir, remains, facts) = kept();
+        assert_eq!(dir.read_tenant().unwrap(), facts);
+        assert_eq!(dir.read_remains(), Some(remains));
+    }
+
+    #[test]
+    fn what_delete_needs_outlives_damage_after_it() {
+        let (_top, dir, remains, _) = kept();
+        let bytes = dir.read(TENANT).unwrap();
+        dir.write(TENANT, bytes.get(..bytes.len() - 4).unwrap())
+            .unwrap();
+        assert!(dir.read_tenant().is_err());
+        assert_eq!(dir.read_remains(), Some(remains));
+    }
+
+    #[test]
+    fn another_version_is_not_guessed_at() {
+        let (_top, dir, _, _) = kept();
+        let mut bytes = dir.read(TENANT).unwrap();
+        *bytes.get_mut(TENANT_MARK.len() - 1).unwrap() += 1;
+        dir.write(TENANT, &bytes).unwrap();
+        assert!(dir.read_tenant().is_err());
+        assert_eq!(dir.read_remains(), None);
+    }
 }

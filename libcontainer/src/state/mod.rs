@@ -6,4 +6,4 @@ mod record;
 
 pub(crate) use dir::{Gate, StateDir, ids, open_root};
 pub(crate) use identity::{Identity, start_time};
-pub(crate) use record::Record;
+pub(crate) use record::{Record, Remains};

@@ -47,6 +47,27 @@ pub(crate) struct Record {
     pub(crate) poststop: Vec<HookPlan>,
 }
 
+/// What of a container has to go when it is deleted. Kept a second time, beside
+/// what `exec` needs, for the day on which nobody can read the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Remains {
+    pub(crate) pid: i32,
+    pub(crate) start: u64,
+    pub(crate) cgroup: CgroupRecord,
+    pub(crate) own_pid_namespace: bool,
+}
+
+impl Remains {
+    /// The init, when there is one.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        identity(self.pid, self.start)
+    }
+}
+
+fn identity(pid: i32, start: u64) -> Option<Identity> {
+    (pid > 0).then_some(Identity { pid, start })
+}
+
 impl Record {
     /// The version to write.
     pub(crate) const fn version() -> u32 {
@@ -55,10 +76,17 @@ impl Record {
 
     /// The init, when there is one.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        (self.pid > 0).then_some(Identity {
+        identity(self.pid, self.start)
+    }
+
+    /// As much as it takes to clean up.
+    pub(crate) fn remains(&self) -> Remains {
+        Remains {
             pid: self.pid,
             start: self.start,
-        })
+            cgroup: self.cgroup.clone(),
+            own_pid_namespace: self.own_pid_namespace,
+        }
     }
 
     /// The record as it is kept.

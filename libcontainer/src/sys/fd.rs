@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use super::{Result, check};
+use super::{Errno, Result, check};
 
 /// Owns a descriptor that a system call has just returned.
 pub(super) fn own(returned: libc::c_long) -> OwnedFd {
@@ -36,20 +36,42 @@ pub(crate) fn close_range(first: RawFd, last: Option<RawFd>) -> Result<()> {
     Ok(())
 }
 
-/// `close_range` with `CLOSE_RANGE_CLOEXEC`, Linux 5.11: marks, does not close.
-pub(crate) fn close_range_on_exec(first: RawFd, last: Option<RawFd>) -> Result<()> {
+/// Lets all descriptors from 3 on end at the next exec: `close_range` with
+/// `CLOSE_RANGE_CLOEXEC`, Linux 5.11, else one by one. Allocates nothing.
+pub(crate) fn keep_first_three_on_exec() -> Result<()> {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 1 << 2;
-    let last = last.map_or(libc::c_uint::MAX, |fd| fd as libc::c_uint);
+    const FIRST: libc::c_uint = 3;
     // SAFETY: changes a flag of descriptors, frees nothing.
-    check(unsafe {
+    let marked = check(unsafe {
         libc::syscall(
             libc::SYS_close_range,
-            first as libc::c_uint,
-            last,
+            FIRST,
+            libc::c_uint::MAX,
             CLOSE_RANGE_CLOEXEC,
         )
-    })?;
-    Ok(())
+    });
+    match marked {
+        Ok(_) => Ok(()),
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            mark_each(FIRST as RawFd);
+            Ok(())
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Up to the limit of open files, or the kernel's usual one where there is none.
+fn mark_each(first: RawFd) {
+    const USUAL: RawFd = 1 << 20;
+    use nix::sys::resource::{Resource, getrlimit};
+    let end = getrlimit(Resource::RLIMIT_NOFILE)
+        .ok()
+        .and_then(|(_, hard)| RawFd::try_from(hard).ok())
+        .map_or(USUAL, |hard| hard.min(USUAL));
+    for number in first..end {
+        // SAFETY: F_SETFD touches no memory and fails on a closed number.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
 }
 
 /// Sets or clears close-on-exec.

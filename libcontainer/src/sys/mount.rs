@@ -33,6 +33,35 @@ pub(crate) struct MountAttr {
     pub(crate) userns_fd: u64,
 }
 
+/// The number of the mount that a descriptor is of (statx(2), Linux 5.8); none
+/// where the kernel does not say.
+pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<Option<u64>> {
+    const STATX_MNT_ID: u32 = 0x1000;
+    // `struct statx`, as numbers of 64 bits: what it holds (stx_mask) are the
+    // first four bytes, the mount is number 18.
+    const NUMBERS: usize = 32;
+    const MOUNT_ID: usize = 18;
+    let mut numbers = [0_u64; NUMBERS];
+    // SAFETY: the path is a C string; the kernel fills a struct of 256 bytes.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            STATX_MNT_ID,
+            numbers.as_mut_ptr(),
+        )
+    })?;
+    let [first, ..] = numbers;
+    let [a, b, c, d, ..] = first.to_ne_bytes();
+    let holds = u32::from_ne_bytes([a, b, c, d]);
+    Ok(numbers
+        .get(MOUNT_ID)
+        .copied()
+        .filter(|_| holds & STATX_MNT_ID != 0))
+}
+
 /// fsopen(2): a context for a new file system of this type.
 pub(crate) fn fsopen(fs_type: &CStr) -> Result<OwnedFd> {
     const FSOPEN_CLOEXEC: libc::c_uint = 1;

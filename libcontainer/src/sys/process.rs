@@ -127,24 +127,22 @@ pub(crate) fn set_personality(domain: u32) -> Result<()> {
     Ok(())
 }
 
-/// Restores SIGPIPE and unblocks every signal: what Rust's start-up and the
-/// caller left behind must not reach the user's program (signal(7): ignored
-/// and blocked signals survive an exec).
-pub(crate) fn reset_signals() -> Result<()> {
-    const SIGNALS: libc::c_int = 64;
+/// The signals of the kernel, 1 to 64; the C library hides two of them.
+const SIGNALS: libc::c_int = 64;
+
+/// Every bit of a set of signals.
+pub(crate) const ALL_SIGNALS: u64 = u64::MAX;
+
+/// Gives these signals back their default action, and unblocks every signal:
+/// what Rust's start-up and the caller left behind must not reach the user's
+/// program (signal(7): ignored and blocked signals survive an exec).
+///
+/// Bit 0 is signal 1, as in `SigIgn` of `proc_pid_status(5)`.
+pub(crate) fn reset_signals(ignored: u64) -> Result<()> {
     for signal in 1..=SIGNALS {
-        if signal == libc::SIGKILL || signal == libc::SIGSTOP {
-            continue;
-        }
-        // SAFETY: only asks for the present action.
-        let ignored = unsafe {
-            let mut old = std::mem::zeroed::<libc::sigaction>();
-            libc::sigaction(signal, std::ptr::null(), &raw mut old) == 0
-                && old.sa_sigaction == libc::SIG_IGN
-        };
-        if ignored {
-            // SAFETY: the default action runs no code of ours.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        let fixed = signal == libc::SIGKILL || signal == libc::SIGSTOP;
+        if !fixed && ignored >> (signal - 1) & 1 == 1 {
+            set_default_action(signal)?;
         }
     }
     nix::sys::signal::SigSet::empty().thread_set_mask()
@@ -165,6 +163,66 @@ pub(crate) fn end_when_asked() {
     }
 }
 
+/// `rt_sigaction(2)` itself: the C library refuses signals 32 and 33, which it
+/// keeps for its threads and hands on ignored when it starts a program.
+fn set_default_action(signal: libc::c_int) -> Result<()> {
+    // The kernel's struct: a handler, flags, on some machines a restorer, and
+    // the mask of 64 signals. SIG_DFL, no flags and an empty mask are all 0.
+    const KERNEL_SIGACTION: [u64; 4] = [0; 4];
+    const SIGSET_BYTES: usize = 8;
+    // SAFETY: the kernel reads a struct of at most this size; no old action is
+    // asked for, and the default action runs no code of ours.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            KERNEL_SIGACTION.as_ptr(),
+            std::ptr::null_mut::<libc::c_void>(),
+            SIGSET_BYTES,
+        )
+    })?;
+    Ok(())
+}
+
+/// The signals that this process ignores, from its procfs: one look in place of
+/// a question for each signal.
+pub(crate) fn ignored_signals(proc: BorrowedFd<'_>) -> Option<u64> {
+    use nix::fcntl::{OFlag, openat};
+    use nix::sys::stat::Mode;
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let file = openat(proc, c"self/status", flags, Mode::empty()).ok()?;
+    parse_ignored(&small_file::read_rest(file).ok()?)
+}
+
+fn parse_ignored(status: &[u8]) -> Option<u64> {
+    let line = status
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"SigIgn:"))?;
+    u64::from_str_radix(std::str::from_utf8(line).ok()?.trim(), 16).ok()
+}
+
+/// Lets a program start as from nothing: no signal ignored or blocked, and no
+/// descriptor but the first three, whatever we and our caller have open.
+pub(crate) fn start_clean(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let clean = || {
+        fd::keep_first_three_on_exec()?;
+        reset_signals(ALL_SIGNALS)?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes system calls on numbers
+    // and constants; it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(clean) };
+}
+
+/// The size of a page of memory.
+pub(crate) fn page_size() -> usize {
+    const SMALLEST: usize = 4096;
+    // SAFETY: asks for a number that the C library has from the start.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(SMALLEST)
+}
+
 /// setdomainname(2).
 pub(crate) fn set_domain_name(name: &str) -> Result<()> {
     // SAFETY: the length is the text's.
@@ -175,8 +233,8 @@ pub(crate) fn set_domain_name(name: &str) -> Result<()> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
-    use super::{pid_of, pidfd_open};
-    use std::os::fd::AsFd;
+    use super::{ignored_signals, parse_ignored, pid_of, pidfd_open, start_clean};
+    use std::os::fd::{AsFd, AsRawFd};
 
     #[test]
     fn a_pidfd_tells_its_pid() {
@@ -185,5 +243,40 @@ mod tests {
         assert_eq!(pid_of(pidfd.as_fd()), Ok(own));
         let other = std::fs::File::open("/proc/self/status").unwrap();
         assert!(pid_of(other.as_fd()).is_err());
+    }
+
+    #[test]
+    fn ignored_signals_are_read() {
+        let status = b"Name:\tSigIgn: x\nSigBlk:\t0000000000000001\nSigIgn:\t0000000180001000\n";
+        assert_eq!(parse_ignored(status), Some(0x1_8000_1000));
+        assert_eq!(parse_ignored(b"Name:\tx\n"), None);
+        // Rust's start-up ignores SIGPIPE.
+        let proc = std::fs::File::open("/proc").unwrap();
+        let ignored = ignored_signals(proc.as_fd()).unwrap();
+        assert_eq!(ignored >> (libc::SIGPIPE - 1) & 1, 1);
+    }
+
+    #[test]
+    fn a_program_that_starts_clean_inherits_nothing() {
+        // One that an exec would leave open, blocked signals, and those that the
+        // C library hands on ignored.
+        let leak = std::fs::File::open("/dev/null").unwrap();
+        crate::sys::fd::set_cloexec(leak.as_fd(), false).unwrap();
+        let mask = nix::sys::signal::SigSet::all();
+        let before = mask.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
+        let mut command = std::process::Command::new("/bin/sh");
+        let script = format!(
+            "test ! -e /proc/$$/fd/{} && exec grep -E '^Sig(Blk|Ign)' /proc/self/status",
+            leak.as_raw_fd()
+        );
+        command.args(["-c", &script]);
+        start_clean(&mut command);
+        let output = command.output().unwrap();
+        before.unwrap().thread_set_mask().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            text,
+            "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+        );
     }
 }

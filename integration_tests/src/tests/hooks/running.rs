@@ -216,8 +216,9 @@ fn hook_that_reads_nothing(case: &Case) -> Outcome {
 fn descriptors_of_a_hook(case: &Case) -> Outcome {
     for kind in KINDS {
         let file = place(case, kind, kind);
-        // The shell's own file is opened for the redirection of `ls` alone.
-        add(case, kind, script(&format!("ls -l /proc/$$/fd > {file}")))?;
+        // The shell stays, so that what `ls` opens is not taken for its own.
+        let text = format!("ls -l /proc/$$/fd > {file}; true");
+        add(case, kind, script(&text))?;
     }
     case.bundle.script("true")?;
     let leaking = "exec 3</etc/passwd 9</; exec \"$@\"";
@@ -278,10 +279,19 @@ fn mounts_are_in_place_and_root_is_writable(case: &Case) -> Outcome {
 }
 
 fn signals_are_reset(case: &Case) -> Outcome {
-    let file = place(case, "prestart", "signals");
-    let text = format!("exec grep -E '^Sig(Blk|Ign)' /proc/self/status > {file}");
-    add(case, "prestart", script(&text))?;
-    case.run_script("true")?;
-    let seen = fs::read_to_string(case.bundle.rootfs.join("signals"))?;
-    holds(&seen, no_signals(&seen))
+    for kind in KINDS {
+        let file = place(case, kind, kind);
+        let text = format!("exec grep -E '^Sig(Blk|Ign)' /proc/self/status > {file}");
+        add(case, kind, script(&text))?;
+    }
+    case.bundle.script("true")?;
+    case.call(&["run", &case.id])
+        .under("trap '' HUP USR1 PIPE; exec \"$@\"")
+        .answer()?
+        .ok()?;
+    for kind in KINDS {
+        let seen = fs::read_to_string(case.bundle.rootfs.join(kind))?;
+        holds(format!("{kind}: {seen}"), no_signals(&seen))?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use crate::harness::config::without_namespace;
 use crate::harness::{Case, Outcome, holds, same};
 use crate::tests::list;
 
@@ -128,20 +129,30 @@ fn full_state_root(case: &Case) -> Outcome {
 }
 
 fn broken_state_can_be_deleted(case: &Case) -> Outcome {
-    for text in ["", "{", "garbage", "{\"version\": 999}"] {
-        case.run_asleep()?;
-        let dir = case.state_root.join(&case.id);
-        for entry in fs::read_dir(&dir)?.flatten() {
-            if entry.path().extension().is_some_and(|e| e == "json") {
-                fs::write(entry.path(), text)?;
-            }
+    for own_pid_namespace in [true, false] {
+        if !own_pid_namespace {
+            case.edit(|c| without_namespace(c, "pid"))?;
         }
-        let answer = case.rt(&["delete", &case.id])?;
-        holds("plain delete refuses", answer.code == 1)?;
+        for text in ["", "{", "garbage", "{\"version\": 999}"] {
+            case.run_detached("sleep 600 & exec sleep 600")?;
+            let dir = case.state_root.join(&case.id);
+            for entry in fs::read_dir(&dir)?.flatten() {
+                if entry.path().extension().is_some_and(|e| e == "json") {
+                    fs::write(entry.path(), text)?;
+                }
+            }
+            let answer = case.rt(&["delete", &case.id])?;
+            holds("plain delete refuses", answer.code == 1)?;
+            case.destroy()?;
+            case.nothing_left()?;
+        }
+        // The record is gone.
+        case.run_detached("sleep 600 & exec sleep 600")?;
+        fs::remove_file(case.state_root.join(&case.id).join("state.json"))?;
         case.destroy()?;
         case.nothing_left()?;
     }
-    // No record at all.
+    // Nothing but the directory.
     fs::create_dir(case.state_root.join(&case.id))?;
     case.destroy()?;
     case.nothing_left()

@@ -154,11 +154,22 @@ fn over_the_root(case: &Case) -> Outcome {
         }
         c["linux"]["maskedPaths"] = json!(["/secret"]);
     })?;
-    same(
-        "the root",
-        case.run_script("cat /which /secret; test -c /dev/null && echo dev")?,
-        "other\ndev",
-    )
+    let script = "cat /which /secret; test -c /dev/null && echo dev";
+    same("the root", case.run_script(script)?, "other\ndev")?;
+    // Whatever name leads there, read-only at that, and without a pivot.
+    symlink("/", case.bundle.rootfs.join("link"))?;
+    fs::create_dir(other.bundle.rootfs.join("sub"))?;
+    let script = "cat /which /secret; touch /x 2>/dev/null || echo closed; awk '$5 == \"/\"' /proc/self/mountinfo | wc -l";
+    for name in ["/link", "/etc/..", "/"] {
+        case.edit(|c| {
+            c["mounts"][0]["destination"] = json!(name);
+            c["root"]["readonly"] = json!(true);
+        })?;
+        same(name, case.run_script(script)?, "other\nclosed\n1")?;
+    }
+    case.bundle.script("cat /which /secret")?;
+    let answer = case.rt(&["run", "--no-pivot", &case.id])?.ok()?;
+    same("without a pivot", answer.out(), "other\n")
 }
 
 fn proc_that_is_a_link_is_refused(case: &Case) -> Outcome {

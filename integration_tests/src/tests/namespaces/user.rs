@@ -19,6 +19,7 @@ list!["namespaces":
     exec_in_a_user_namespace,
     other_user_in_a_user_namespace,
     joined_user_namespace,
+    joined_network_with_a_new_user_namespace,
     stdio_in_a_user_namespace,
 ];
 
@@ -61,21 +62,35 @@ fn several_ranges(case: &Case) -> Outcome {
     )
 }
 
-fn as_many_ranges_as_the_kernel_takes(case: &Case) -> Outcome {
-    mapped(case)?;
+/// This many mappings of one id each, so far apart outside.
+fn ranges(case: &Case, count: u32, apart: u32) -> Outcome {
     case.edit(|c| {
-        let lines =
-            (0..340).map(|n| json!({"containerID": n, "hostID": MAPPED_ROOT + n, "size": 1}));
+        let lines = (0..count)
+            .map(|n| json!({"containerID": n, "hostID": MAPPED_ROOT + n * apart, "size": 1}));
         let lines: serde_json::Value = lines.collect();
         c["linux"]["uidMappings"] = lines.clone();
         c["linux"]["gidMappings"] = lines;
-    })?;
-    // Neighbours may have been joined to one line, which means the same.
-    same(
-        "uid 339 exists",
-        case.run_script("touch /x && chown 339 /x 2>/dev/null; stat -c %u /proc/self")?,
-        "0",
-    )
+    })
+}
+
+fn as_many_ranges_as_the_kernel_takes(case: &Case) -> Outcome {
+    mapped(case)?;
+    case.edit(|c| with_capabilities(c, &["CAP_CHOWN"]))?;
+    let last = |count: u32| format!("rm -f /x; touch /x; chown {0} /x; stat -c %u /x", count - 1);
+    // Neighbours may be joined to one line, which means the same; then there may
+    // be any number of them. The kernel takes 340 lines of less than a page.
+    for (count, apart) in [(340, 1), (1000, 1), (300, 2)] {
+        ranges(case, count, apart)?;
+        same(
+            &format!("the last of {count} ids, {apart} apart"),
+            case.run_script(&last(count))?,
+            (count - 1).to_string(),
+        )?;
+    }
+    ranges(case, 340, 2)?;
+    case.run()?
+        .fails(1, &["linux.uidMappings: 340 mappings take", "4095"])?;
+    case.nothing_left()
 }
 
 fn devices_in_a_user_namespace(case: &Case) -> Outcome {
@@ -129,13 +144,48 @@ fn joined_user_namespace(case: &Case) -> Outcome {
     has(seen.part("id"), "uid=0")
 }
 
+fn joined_network_with_a_new_user_namespace(case: &Case) -> Outcome {
+    // Its sysfs is not ours to mount: the host's is shown, closed.
+    case.run_asleep()?;
+    let path = format!("/proc/{}/ns/net", case.pid()?);
+    let second = case.another()?;
+    second.bundle.give_to(MAPPED_ROOT)?;
+    second.edit(|c| {
+        with_user_namespace(c);
+        with_namespace(c, "network", Some(&path));
+    })?;
+    let seen = second.probe()?;
+    let link = fs::read_link(&path)?.to_string_lossy().into_owned();
+    same("network", seen.namespace("net"), link)?;
+    let sys = seen.mount("/sys")?;
+    same("type", sys.kind.as_str(), "sysfs")?;
+    holds("/sys is read-only", sys.has("ro"))
+}
+
 fn stdio_in_a_user_namespace(case: &Case) -> Outcome {
-    // Output files belong to the container's user, the host's null device to nobody but root.
+    // What is written to belongs to the container's user, so that it can be opened
+    // again; the host's null device and what is only read to nobody but its owner.
     mapped(case)?;
-    same(
-        "written again",
-        case.run_script("echo one; echo two > /dev/stdout; echo three")?
-            .contains("two"),
-        true,
-    )
+    let input = case.bundle.dir.join("input");
+    fs::write(&input, "input\n")?;
+    fs::set_permissions(&input, fs::Permissions::from_mode(0o600))?;
+    case.bundle
+        .script("cat; echo one; echo two >> /dev/stdout")?;
+    let call = case.call(&["run", &case.id]);
+    let answer = call.stdin(fs::File::open(&input)?).answer()?.ok()?;
+    has(&answer.out(), "two")?;
+    has(&answer.out(), "input")?;
+    same("owner of the input", fs::metadata(&input)?.uid(), 0)?;
+    case.run_asleep()?;
+    let exec = case.exec_script(&["-u", "7:7"], "echo one; echo two >> /dev/stdout")?;
+    has(&exec, "two")?;
+    case.destroy()?;
+    // And in a namespace that was there before, whose maps are not ours.
+    case.run_asleep()?;
+    let path = format!("/proc/{}/ns/user", case.pid()?);
+    let second = case.another()?;
+    second.bundle.give_to(MAPPED_ROOT)?;
+    second.edit(|c| with_namespace(c, "user", Some(&path)))?;
+    let out = second.run_script("echo one; echo two >> /dev/stdout")?;
+    has(&out, "two")
 }
