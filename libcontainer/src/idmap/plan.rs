@@ -156,7 +156,11 @@ fn continued(first: &IdMap, second: &IdMap) -> Option<u32> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed set-up fails the test"
+)]
 mod tests {
     use super::{IdMap, IdMaps, plan, text};
     use crate::error::Findings;

@@ -48,16 +48,19 @@ pub fn delete(root: &StateRoot, id: &str, force: bool) -> Result<()> {
         Err(error) if force => return remove_unreadable(&dir, &error),
         Err(error) => return Err(error),
     };
-    match loaded.status {
-        Status::Stopped | Status::Created => {}
-        Status::Running | Status::Paused | Status::Creating if force => {}
-        status => {
-            return Err(Error::new(
-                ErrorKind::WrongStatus,
-                format!("cannot delete container {id} that is not stopped: {status}"),
-            )
-            .with_advice("stop it with kill, or use delete --force"));
-        }
+    let lives = match loaded.status {
+        Status::Stopped | Status::Created => false,
+        Status::Running | Status::Paused | Status::Creating => true,
+    };
+    if lives && !force {
+        return Err(Error::new(
+            ErrorKind::WrongStatus,
+            format!(
+                "cannot delete container {id} that is not stopped: {}",
+                loaded.status
+            ),
+        )
+        .with_advice("stop it with kill, or use delete --force"));
     }
     let Loaded {
         mut dir, record, ..

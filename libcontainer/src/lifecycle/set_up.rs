@@ -192,9 +192,10 @@ fn read_config(bundle: &Path, request: &CreateRequest) -> Result<(Spec, Vec<Stri
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|error| {
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-        let kind = match errno {
-            Errno::ENOENT => ErrorKind::NotFound,
-            _ => ErrorKind::Os,
+        let kind = if errno == Errno::ENOENT {
+            ErrorKind::NotFound
+        } else {
+            ErrorKind::Os
         };
         let failed = StepError::new("read", path.display().to_string(), errno);
         Error::new(kind, failed.to_string()).with_source(failed)
@@ -425,7 +426,7 @@ impl Work<'_> {
         step("plan sent");
         let unified = early.is_some();
         if !unified {
-            self.note(dir, record, child)?;
+            Self::note(dir, record, child)?;
         }
         let cgroup = match early {
             Some(cgroup) => cgroup,
@@ -440,7 +441,7 @@ impl Work<'_> {
                 child.link.send(&Order::IdsMapped, &[])?;
                 step("ids mapped");
             }
-            self.note(dir, record, child)?;
+            Self::note(dir, record, child)?;
         }
         cgroup.apply_limits(&self.plan.cgroup)?;
         step("limits written");
@@ -451,7 +452,7 @@ impl Work<'_> {
         child.link.send(&Order::CgroupJoined, &[])?;
         record.cgroup = cgroup.record().clone();
         if unified {
-            self.note(dir, record, child)?;
+            Self::note(dir, record, child)?;
         }
         dir.write_tenant(&self.plan.tenant, &record.remains())?;
         step("what exec needs written");
@@ -540,7 +541,7 @@ impl Work<'_> {
     }
 
     /// Writes down who the init is, as soon as there is one.
-    fn note(&self, dir: &StateDir, record: &mut Record, child: &Child) -> Result<(), Error> {
+    fn note(dir: &StateDir, record: &mut Record, child: &Child) -> Result<(), Error> {
         record.pid = child.pid;
         record.start = start_time(child.pid).map_err(|errno| {
             StepError::new(

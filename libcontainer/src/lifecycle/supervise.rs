@@ -16,7 +16,7 @@ use crate::sys::mount::open_tree_clone;
 use crate::sys::process::{Ended, pid_of, wait};
 
 /// As long as a step of the process may take; a file system may be slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the process had when it was ready.
 #[derive(Debug)]

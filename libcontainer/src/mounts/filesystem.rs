@@ -109,7 +109,7 @@ fn target(op: &MountOp, root: &RootFd, plain: bool) -> Result<Target, StepError>
             describe(op),
             format!(
                 "filesystem {:?} must be mounted on ordinary directory",
-                op.destination
+                op.destination.to_string_lossy()
             ),
         )
     };
@@ -171,9 +171,12 @@ impl New<'_> {
         if self.parameters.iter().any(long) {
             return Err(Refusal::NoApi);
         }
-        let fs = fsopen(self.fs_type).map_err(|errno| match errno {
-            Errno::ENOSYS | Errno::EPERM => Refusal::NoApi,
-            _ => Refusal::Kernel(errno, String::new()),
+        let fs = fsopen(self.fs_type).map_err(|errno| {
+            if matches!(errno, Errno::ENOSYS | Errno::EPERM) {
+                Refusal::NoApi
+            } else {
+                Refusal::Kernel(errno, String::new())
+            }
         })?;
         let said = |errno| Refusal::Kernel(errno, complaint(fs.as_fd()));
         if !self.source.is_empty() {

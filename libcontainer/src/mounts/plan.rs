@@ -279,7 +279,11 @@ fn without_nul(mount: &Mount, options: &[String], field: &str, findings: &mut Fi
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed set-up fails the test"
+)]
 mod tests {
     use super::{Facts, plan};
     use crate::error::Findings;

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::types::{
-    ContainerPlan, HookState, HooksPlan, InitPlan, StartGate, TenantFacts, TimeOffset,
+    ContainerPlan, HookState, HooksPlan, InitPlan, MemoryPolicy, ProcessPlan, RootfsPlan,
+    StartGate, TenantFacts, TimeOffset,
 };
 use super::{hooks, process, rootfs, sysctl};
 use crate::cgroups::DeviceEnforcement;
 use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout};
 use crate::devices as device_rules;
 use crate::error::Findings;
-use crate::idmap;
+use crate::idmap::{self, IdMaps};
 use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
 use crate::namespaces::{self, Kind, NamespacePlan};
 use crate::seccomp::{self, Filter};
@@ -100,15 +101,7 @@ pub fn build(
         &mut findings,
     );
     let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, &mut findings);
-    if !namespaces.has(Kind::Mount)
-        && !(rootfs.masked.is_empty() && rootfs.readonly_paths.is_empty())
-    {
-        findings.error(
-            "linux.maskedPaths",
-            "masked and read-only paths need a mount namespace",
-        );
-    }
-
+    refuse_covers_of_the_host(&rootfs, &namespaces, &mut findings);
     let sysctls = sysctl::plan(
         linux
             .sysctl()
@@ -119,37 +112,8 @@ pub fn build(
         names.domainname.as_deref(),
         &mut findings,
     );
-    let personality = linux
-        .personality()
-        .as_ref()
-        .map(|asked| process::personality(asked, &mut findings));
-    let memory_policy = linux
-        .memory_policy()
-        .as_ref()
-        .map(|asked| process::memory_policy(asked, &mut findings));
-    let seccomp = linux
-        .seccomp()
-        .as_ref()
-        .and_then(|asked| filter(asked, &mut findings));
-    let process = match spec.process() {
-        Some(asked) => Some(process::process(
-            asked,
-            &process::ProcessFacts {
-                field: "process",
-                id_maps: id_maps.as_ref(),
-                personality,
-                memory_policy: memory_policy.clone(),
-                listen_fds: input.listen_fds,
-                preserve_fds: input.preserve_fds,
-                joins: false,
-            },
-            &mut findings,
-        )),
-        None => {
-            findings.error("process", "missing: there is nothing to run");
-            None
-        }
-    };
+    let settings = Settings::of(linux, &mut findings);
+    let process = settings.process(spec, input, id_maps.as_ref(), &mut findings);
     let (hooks_plan, mut create_container, start_container) = all_hooks(spec, &mut findings);
     // Run by the init, whose own environment is empty.
     for hook in &mut create_container {
@@ -164,9 +128,9 @@ pub fn build(
         user_namespace: namespaces.has(Kind::User),
         id_maps: id_maps.clone(),
         keyring: keyring.clone(),
-        seccomp: seccomp.clone(),
-        personality,
-        memory_policy,
+        seccomp: settings.seccomp.clone(),
+        personality: settings.personality,
+        memory_policy: settings.memory_policy,
     };
     let init = InitPlan {
         id: input.id.to_owned(),
@@ -182,7 +146,7 @@ pub fn build(
         start_container,
         hook_state: hook_state(spec, input),
         process,
-        seccomp,
+        seccomp: settings.seccomp,
         gate: input.gate,
     };
     let plan = ContainerPlan {
@@ -193,6 +157,50 @@ pub fn build(
         tenant,
     };
     Ok((plan, findings))
+}
+
+/// What every process of the container gets, also one that joins later.
+struct Settings {
+    personality: Option<u32>,
+    memory_policy: Option<MemoryPolicy>,
+    seccomp: Option<Filter>,
+}
+
+impl Settings {
+    fn of(linux: &Linux, findings: &mut Findings) -> Self {
+        let personality = linux.personality().as_ref();
+        let memory_policy = linux.memory_policy().as_ref();
+        let seccomp = linux.seccomp().as_ref();
+        Self {
+            personality: personality.map(|asked| process::personality(asked, findings)),
+            memory_policy: memory_policy.map(|asked| process::memory_policy(asked, findings)),
+            seccomp: seccomp.and_then(|asked| filter(asked, findings)),
+        }
+    }
+
+    /// The container's own process.
+    fn process(
+        &self,
+        spec: &Spec,
+        input: &Input<'_>,
+        id_maps: Option<&IdMaps>,
+        findings: &mut Findings,
+    ) -> Option<ProcessPlan> {
+        let Some(asked) = spec.process() else {
+            findings.error("process", "missing: there is nothing to run");
+            return None;
+        };
+        let facts = process::ProcessFacts {
+            field: "process",
+            id_maps,
+            personality: self.personality,
+            memory_policy: self.memory_policy.clone(),
+            listen_fds: input.listen_fds,
+            preserve_fds: input.preserve_fds,
+            joins: false,
+        };
+        Some(process(asked, &facts, findings))
+    }
 }
 
 /// Compiles a filter; the plan of a process that joins later takes it over.
@@ -241,6 +249,21 @@ fn refuse_what_is_missing(linux: &Linux, findings: &mut Findings) {
     }
     if linux.intel_rdt().is_some() {
         findings.error("linux.intelRdt", "Intel RDT is not supported yet");
+    }
+}
+
+/// In the host's own mounts nothing is masked.
+fn refuse_covers_of_the_host(
+    rootfs: &RootfsPlan,
+    namespaces: &NamespacePlan,
+    findings: &mut Findings,
+) {
+    let covers = !rootfs.masked.is_empty() || !rootfs.readonly_paths.is_empty();
+    if covers && !namespaces.has(Kind::Mount) {
+        findings.error(
+            "linux.maskedPaths",
+            "masked and read-only paths need a mount namespace",
+        );
     }
 }
 
@@ -435,10 +458,6 @@ fn all_hooks(
     let Some(asked) = spec.hooks() else {
         return (HooksPlan::default(), Vec::new(), Vec::new());
     };
-    #[expect(
-        deprecated,
-        reason = "the specification still has it, and Docker uses it"
-    )]
     let prestart = asked.prestart();
     let runtime = HooksPlan {
         prestart: hooks::plan("prestart", prestart.as_ref(), findings),

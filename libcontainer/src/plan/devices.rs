@@ -93,7 +93,11 @@ fn one(device: &LinuxDevice, field: &str, findings: &mut Findings) -> Option<Dev
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed set-up fails the test"
+)]
 mod tests {
     use super::plan;
     use crate::error::Findings;

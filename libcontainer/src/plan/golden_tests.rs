@@ -80,11 +80,12 @@ fn shorten(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
-                match field {
-                    Value::Array(list) if name == "program" => {
-                        *field = json!(format!("{} instructions", list.len()));
-                    }
-                    _ => shorten(field),
+                if name == "program"
+                    && let Value::Array(list) = field
+                {
+                    *field = json!(format!("{} instructions", list.len()));
+                } else {
+                    shorten(field);
                 }
             }
         }
@@ -111,7 +112,7 @@ fn every_fixture_has_a_plan() {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".json"))
+        .filter(|name| Path::new(name).extension().is_some_and(|it| it == "json"))
         .collect();
     names.sort();
     assert!(!names.is_empty());

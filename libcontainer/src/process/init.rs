@@ -23,7 +23,11 @@ use crate::security::keyring;
 use crate::sys::{Errno, clone, creds, net, ns, process, sched};
 use crate::terminal::Pty;
 
-pub(super) fn run(plan: InitPlan, link: &Link, fds: Vec<OwnedFd>) -> Result<Infallible, StepError> {
+pub(super) fn run(
+    plan: &InitPlan,
+    link: &Link,
+    fds: Vec<OwnedFd>,
+) -> Result<Infallible, StepError> {
     let mut fds = fds.into_iter();
     let fifo =
         match plan.gate {
@@ -37,18 +41,18 @@ pub(super) fn run(plan: InitPlan, link: &Link, fds: Vec<OwnedFd>) -> Result<Infa
     }
     // The host's, while its name can still be trusted.
     let proc = host_proc()?;
-    enter_namespaces(&plan, link, fds)?;
+    enter_namespaces(plan, link, fds)?;
     nix::unistd::setsid().map_err(|errno| StepError::new("make", "a session", errno))?;
     // Modes are as they are asked for; the program's mask is set at the end.
     umask(Mode::empty());
-    set_names(&plan)?;
+    set_names(plan)?;
     if plan.namespaces.is_new(Kind::Network) {
         net::loopback_up()
             .map_err(|errno| StepError::new("bring up", "the loopback device", errno))?;
     }
     let mut session = Session {
         link,
-        plan: &plan,
+        plan,
         in_cgroup: false,
     };
     let terminal = if plan.namespaces.has(Kind::Mount) {
@@ -116,14 +120,16 @@ fn enter_namespaces(
             // Joined by the runtime for us, before the clone.
             Kind::Pid => {}
             Kind::User => user = Some((fd, path)),
-            _ => match ns::join(fd.as_fd(), kind.flag()) {
-                Ok(()) => {}
-                // It takes the rights of the user namespace that owns it.
-                Err(Errno::EPERM) if namespaces.path(Kind::User).is_some() => {
-                    later.push((kind, fd, path));
+            Kind::Network | Kind::Ipc | Kind::Uts | Kind::Time | Kind::Cgroup | Kind::Mount => {
+                match ns::join(fd.as_fd(), kind.flag()) {
+                    Ok(()) => {}
+                    // It takes the rights of the user namespace that owns it.
+                    Err(Errno::EPERM) if namespaces.path(Kind::User).is_some() => {
+                        later.push((kind, fd, path));
+                    }
+                    Err(errno) => return Err(join_failed(kind, path, errno)),
                 }
-                Err(errno) => return Err(join_failed(kind, path, errno)),
-            },
+            }
         }
     }
     if let Some((fd, path)) = user {
@@ -259,10 +265,10 @@ impl Session<'_> {
             let received = self.link.receive::<Order>(None)?.ok_or_else(|| {
                 StepError::refused("go on", "with the set-up", "the runtime is gone")
             })?;
-            match received.message {
-                Order::CgroupJoined => self.enter_cgroup()?,
-                order => return Ok((order, received.fds)),
+            if !matches!(received.message, Order::CgroupJoined) {
+                return Ok((received.message, received.fds));
             }
+            self.enter_cgroup()?;
         }
     }
 

@@ -103,16 +103,6 @@ impl Link {
             .map_err(lost)
     }
 
-    /// Waits for one raw byte.
-    pub(crate) fn await_nudge(&self) -> Result<(), StepError> {
-        let mut byte = [0];
-        match socket::receive(self.socket.as_fd(), &mut byte, &mut Vec::new()) {
-            Ok(1) => Ok(()),
-            Ok(_) => Err(lost(Errno::EPIPE)),
-            Err(errno) => Err(lost(errno)),
-        }
-    }
-
     /// The next message; none when the peer has closed.
     pub(crate) fn receive<T: DeserializeOwned>(
         &self,
@@ -165,11 +155,10 @@ impl Link {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match socket::receive(self.socket.as_fd(), rest, fds) {
-                Ok(0) if filled == 0 => return Ok(false),
+                // Closed, or dead with something of ours unread.
+                Ok(0) | Err(Errno::ECONNRESET) if filled == 0 => return Ok(false),
                 Ok(0) => return Err(lost(Errno::EPIPE)),
                 Ok(length) => filled = filled.saturating_add(length),
-                // The peer died with something of ours unread.
-                Err(Errno::ECONNRESET) if filled == 0 => return Ok(false),
                 Err(errno) => return Err(lost(errno)),
             }
         }
@@ -236,7 +225,9 @@ mod tests {
         ours.nudge().unwrap();
         ours.send(&Order::HooksDone, &[]).unwrap();
         ours.send(&Order::Source, &[ours.socket.as_fd()]).unwrap();
-        theirs.await_nudge().unwrap();
+        let mut byte = [1];
+        let got = crate::sys::socket::receive(theirs.socket.as_fd(), &mut byte, &mut Vec::new());
+        assert_eq!((got, byte), (Ok(1), [0]));
         let first = theirs.receive::<Order>(None).unwrap().unwrap();
         assert!(matches!(first.message, Order::HooksDone) && first.fds.is_empty());
         let second = theirs.receive::<Order>(None).unwrap().unwrap();

@@ -1,9 +1,9 @@
 //! The processes inside a container, and how they are made.
 //!
-//! [`spawn`] clones and executes a sealed image of ourselves; [`stage`] is what
-//! that image does first; [`init`] and [`tenant`] carry out their plans;
-//! [`user_process`] is the end of both: the user's program. Both sides speak
-//! [`protocol`] over a [`link`].
+//! `spawn` clones and executes a sealed image of ourselves; `stage` is what
+//! that image does first; `init` and `tenant` carry out their plans;
+//! `user_process` is the end of both: the user's program. Both sides speak
+//! `protocol` over a `link`.
 
 mod init;
 mod link;

@@ -30,8 +30,6 @@ pub(crate) enum Order {
     NoSource(StepError),
     /// The runtime is ready: go on to the user's program.
     Proceed,
-    /// Execute the user's program.
-    Start,
 }
 
 /// From the process.

@@ -42,13 +42,18 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
     match message {
         Order::Init(plan) => {
             sweep(link, plan.process.kept_fds, &fds)?;
-            init::run(*plan, link, fds)
+            init::run(&plan, link, fds)
         }
         Order::Tenant(plan) => {
             sweep(link, plan.process.kept_fds, &fds)?;
-            tenant::run(*plan, link, fds)
+            tenant::run(&plan, link, fds)
         }
-        _ => Err(StepError::refused(
+        Order::CgroupJoined
+        | Order::IdsMapped
+        | Order::HooksDone
+        | Order::Source
+        | Order::NoSource(_)
+        | Order::Proceed => Err(StepError::refused(
             "read",
             "the plan",
             "it is another message",

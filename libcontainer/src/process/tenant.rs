@@ -18,7 +18,7 @@ use crate::sys::{ns, sched};
 use crate::terminal::Pty;
 
 pub(super) fn run(
-    plan: TenantPlan,
+    plan: &TenantPlan,
     link: &Link,
     fds: Vec<OwnedFd>,
 ) -> Result<Infallible, StepError> {

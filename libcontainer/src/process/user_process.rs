@@ -155,19 +155,15 @@ struct Last<'a> {
 }
 
 fn wait_and_execute(last: &Last<'_>) -> Stopped {
-    match last.fifo {
-        Some(fifo) => {
-            // Closed, it tells the runtime that all went well.
-            if let Err(errno) = close_link(last.link) {
-                let failed = StepError::new("close", "the runtime's socket", errno);
-                return Stopped::Before(failed);
-            }
-            if let Err(failed) = wait_at(fifo) {
-                return Stopped::Before(failed);
-            }
+    if let Some(fifo) = last.fifo {
+        // Closed, it tells the runtime that all went well.
+        if let Err(errno) = close_link(last.link) {
+            let failed = StepError::new("close", "the runtime's socket", errno);
+            return Stopped::Before(failed);
         }
-        // Alone in our process group or not, the runtime may end now.
-        None => {}
+        if let Err(failed) = wait_at(fifo) {
+            return Stopped::Before(failed);
+        }
     }
     if let Err(failed) = run_hooks(last) {
         return Stopped::Before(failed);

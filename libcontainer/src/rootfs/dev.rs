@@ -37,11 +37,7 @@ pub(crate) fn make_devices(
         // Most lie in /dev itself, which is open already.
         let parent;
         let (here, name) = if node.path.parent() == Some(Path::new("/dev")) {
-            let name = node
-                .path
-                .file_name()
-                .map(Path::new)
-                .unwrap_or(Path::new(""));
+            let name = node.path.file_name().map_or(Path::new(""), Path::new);
             (
                 dev.as_fd(),
                 c_path(name).map_err(|errno| failed(node, errno))?,
@@ -91,26 +87,18 @@ fn make(
     if found_kind == kind && (found.st_rdev == number || kind == SFlag::S_IFIFO) {
         return own(parent, name, node);
     }
-    match found_kind {
-        // What poses as the device is put away; a directory is somebody's data.
-        SFlag::S_IFDIR => Err(StepError::refused(
+    // What poses as the device is put away; a directory is somebody's data.
+    if found_kind == SFlag::S_IFDIR {
+        return Err(StepError::refused(
             "make device",
             node.path.display().to_string(),
             "there is a directory",
-        )),
-        _ => {
-            unlinkat(parent, name, UnlinkatFlags::NoRemoveDir).map_err(here)?;
-            mknodat(
-                parent,
-                name,
-                kind,
-                Mode::from_bits_truncate(node.mode),
-                number,
-            )
-            .map_err(here)?;
-            own(parent, name, node)
-        }
+        ));
     }
+    unlinkat(parent, name, UnlinkatFlags::NoRemoveDir).map_err(here)?;
+    let mode = Mode::from_bits_truncate(node.mode);
+    mknodat(parent, name, kind, mode, number).map_err(here)?;
+    own(parent, name, node)
 }
 
 fn kernel_form(kind: DeviceKind) -> (SFlag, libc::dev_t) {

@@ -72,7 +72,7 @@ fn propagate(asked: Option<Propagation>) -> Result<(), StepError> {
         None => (libc::MS_SLAVE, libc::MS_REC),
         // What cannot be bound cannot be made a root either; the root becomes
         // unbindable in the end.
-        Some(asked) if asked.flag == u64::from(libc::MS_UNBINDABLE) => {
+        Some(asked) if libc::c_ulong::try_from(asked.flag) == Ok(libc::MS_UNBINDABLE) => {
             (libc::MS_PRIVATE, libc::MS_REC)
         }
         Some(asked) => (

@@ -4,6 +4,8 @@
 //! second parser that keeps the path for every type would cost more code than
 //! all the rest of the reader.
 
+use std::fmt::Write;
+
 /// The path of the value that ends at, or holds, the place of an error: line and
 /// column from 1, as serde_json counts them. Empty for the document itself.
 pub(super) fn path_at(text: &[u8], line: usize, column: usize) -> String {
@@ -33,7 +35,9 @@ enum Step {
 fn render(path: &[Step]) -> String {
     path.iter().fold(String::new(), |mut text, step| {
         match step {
-            Step::Index(index) => text.push_str(&format!("[{index}]")),
+            Step::Index(index) => {
+                let _ = write!(text, "[{index}]");
+            }
             Step::Key(key) => {
                 if !text.is_empty() {
                     text.push('.');

@@ -83,7 +83,7 @@ fn clone3(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<S
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     let mut pidfd: libc::c_int = -1;
     let mut args = CloneArgs {
-        flags: (flags as u32 as u64) | libc::CLONE_PIDFD as u64,
+        flags: u64::from(flags as u32) | libc::CLONE_PIDFD as u64,
         pidfd: (&raw mut pidfd) as u64,
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()

@@ -53,92 +53,40 @@ pub(crate) fn permitted_capabilities() -> Result<u64> {
     Ok(u64::from(low.permitted) | u64::from(high.permitted) << 32)
 }
 
-/// Whether a capability is in the bounding set; EINVAL beyond the last one.
-pub(crate) fn in_bounding_set(capability: u32) -> Result<bool> {
-    // SAFETY: numbers only.
-    let returned = check(
-        unsafe {
-            libc::prctl(
-                libc::PR_CAPBSET_READ,
-                libc::c_ulong::from(capability),
-                0,
-                0,
-                0,
-            )
-        }
-        .into(),
-    )?;
-    Ok(returned == 1)
+/// prctl(2) with numbers.
+fn prctl(option: libc::c_int, first: libc::c_ulong, second: libc::c_ulong) -> Result<()> {
+    let unused: libc::c_ulong = 0;
+    // SAFETY: the options used here take numbers alone.
+    let returned = unsafe { libc::prctl(option, first, second, unused, unused) };
+    check(returned.into())?;
+    Ok(())
 }
 
 /// Takes a capability out of the bounding set; EINVAL beyond the last one.
 pub(crate) fn drop_bounding(capability: u32) -> Result<()> {
-    // SAFETY: numbers only.
-    check(
-        unsafe {
-            libc::prctl(
-                libc::PR_CAPBSET_DROP,
-                libc::c_ulong::from(capability),
-                0,
-                0,
-                0,
-            )
-        }
-        .into(),
-    )?;
-    Ok(())
+    prctl(libc::PR_CAPBSET_DROP, capability.into(), 0)
 }
 
 /// Puts a capability into the ambient set.
 pub(crate) fn raise_ambient(capability: u32) -> Result<()> {
-    // SAFETY: numbers only.
-    check(
-        unsafe {
-            libc::prctl(
-                libc::PR_CAP_AMBIENT,
-                libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong,
-                libc::c_ulong::from(capability),
-                0,
-                0,
-            )
-        }
-        .into(),
-    )?;
-    Ok(())
+    let raise = libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong;
+    prctl(libc::PR_CAP_AMBIENT, raise, capability.into())
 }
 
 /// Empties the ambient set.
 pub(crate) fn clear_ambient() -> Result<()> {
-    // SAFETY: numbers only.
-    check(
-        unsafe {
-            libc::prctl(
-                libc::PR_CAP_AMBIENT,
-                libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong,
-                0,
-                0,
-                0,
-            )
-        }
-        .into(),
-    )?;
-    Ok(())
+    let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
+    prctl(libc::PR_CAP_AMBIENT, clear, 0)
 }
 
 /// PR_SET_KEEPCAPS: permitted capabilities survive the change of user.
 pub(crate) fn keep_capabilities(keep: bool) -> Result<()> {
-    // SAFETY: numbers only.
-    check(
-        unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(keep), 0, 0, 0) }.into(),
-    )?;
-    Ok(())
+    prctl(libc::PR_SET_KEEPCAPS, keep.into(), 0)
 }
 
 /// PR_SET_NO_NEW_PRIVS.
 pub(crate) fn set_no_new_privs() -> Result<()> {
-    // SAFETY: numbers only.
-    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into())?;
-    Ok(())
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
 /// setgroups(2).

@@ -17,7 +17,6 @@ pub(crate) mod attr {
     pub(crate) const NOATIME: u64 = 0x10;
     pub(crate) const STRICTATIME: u64 = 0x20;
     pub(crate) const NODIRATIME: u64 = 0x80;
-    pub(crate) const IDMAP: u64 = 0x0010_0000;
     pub(crate) const NOSYMFOLLOW: u64 = 0x0020_0000;
 }
 
@@ -215,17 +214,15 @@ pub(crate) fn mount(
 ) -> Result<()> {
     let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
     // SAFETY: each pointer is null or a C string that lives through the call.
-    check(
-        unsafe {
-            libc::mount(
-                pointer(source),
-                target.as_ptr(),
-                pointer(fs_type),
-                flags,
-                pointer(data).cast::<libc::c_void>(),
-            )
-        }
-        .into(),
-    )?;
+    let returned = unsafe {
+        libc::mount(
+            pointer(source),
+            target.as_ptr(),
+            pointer(fs_type),
+            flags,
+            pointer(data).cast::<libc::c_void>(),
+        )
+    };
+    check(returned.into())?;
     Ok(())
 }

@@ -20,16 +20,9 @@ pub(crate) fn loopback_up() -> Result<()> {
         *to = *from as libc::c_char;
     }
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    let bring_up = libc::SIOCSIFFLAGS;
     // SAFETY: the request reads the structure given.
-    check(
-        unsafe {
-            libc::ioctl(
-                socket.as_raw_fd(),
-                libc::SIOCSIFFLAGS as _,
-                &raw const request,
-            )
-        }
-        .into(),
-    )?;
+    let returned = unsafe { libc::ioctl(socket.as_raw_fd(), bring_up as _, &raw const request) };
+    check(returned.into())?;
     Ok(())
 }

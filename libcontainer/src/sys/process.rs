@@ -94,8 +94,10 @@ pub(crate) fn wait(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Ended>> 
     }
     // SAFETY: zeroed or filled, both are valid.
     let info = unsafe { info.assume_init() };
-    // SAFETY: waitid fills these fields; they are 0 when nothing ended.
-    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    // SAFETY: waitid fills this field; it is 0 when nothing ended.
+    let pid = unsafe { info.si_pid() };
+    // SAFETY: as above.
+    let status = unsafe { info.si_status() };
     if pid == 0 {
         return Ok(None);
     }

@@ -3,6 +3,11 @@
 //! By libc: nix lets the control buffer lie at any address, and the structures
 //! in it want theirs aligned.
 
+#![expect(
+    clippy::cast_ptr_alignment,
+    reason = "descriptors in a control message are read and written unaligned"
+)]
+
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::{Errno, Result, check, fd};

@@ -18,9 +18,9 @@ pub(crate) fn peer(master: BorrowedFd<'_>) -> Result<OwnedFd> {
 pub(crate) fn unlock(master: BorrowedFd<'_>) -> Result<()> {
     let zero: libc::c_int = 0;
     // SAFETY: the request reads one int.
-    check(
-        unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK as _, &raw const zero) }.into(),
-    )?;
+    let returned =
+        unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK as _, &raw const zero) };
+    check(returned.into())?;
     Ok(())
 }
 
@@ -28,14 +28,16 @@ pub(crate) fn unlock(master: BorrowedFd<'_>) -> Result<()> {
 pub(crate) fn number(master: BorrowedFd<'_>) -> Result<u32> {
     let mut number: libc::c_uint = 0;
     // SAFETY: the request writes one int.
-    check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN as _, &raw mut number) }.into())?;
+    let returned = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN as _, &raw mut number) };
+    check(returned.into())?;
     Ok(number)
 }
 
 /// TIOCSCTTY: makes it the controlling terminal of the session.
 pub(crate) fn set_controlling(terminal: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: the request takes a number.
-    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) }.into())?;
+    let returned = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) };
+    check(returned.into())?;
     Ok(())
 }
 
@@ -50,9 +52,9 @@ pub(crate) struct Size {
 pub(crate) fn size(terminal: BorrowedFd<'_>) -> Result<Size> {
     let mut size = empty_size();
     // SAFETY: the request writes the structure.
-    check(
-        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ as _, &raw mut size) }.into(),
-    )?;
+    let returned =
+        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ as _, &raw mut size) };
+    check(returned.into())?;
     Ok(Size {
         rows: size.ws_row,
         columns: size.ws_col,
@@ -65,9 +67,9 @@ pub(crate) fn set_size(terminal: BorrowedFd<'_>, to: Size) -> Result<()> {
     size.ws_row = to.rows;
     size.ws_col = to.columns;
     // SAFETY: the request reads the structure.
-    check(
-        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ as _, &raw const size) }.into(),
-    )?;
+    let returned =
+        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ as _, &raw const size) };
+    check(returned.into())?;
     Ok(())
 }
 

@@ -233,7 +233,7 @@ fn sub_cgroups_are_joined(case: &Case) -> Outcome {
     for point in hierarchies.all() {
         let own = point.join(case.cgroup.trim_start_matches('/'));
         if own.is_dir() {
-            std::fs::create_dir(own.join("sub"))?;
+            fs::create_dir(own.join("sub"))?;
         }
     }
     let line = |path: &str| -> Outcome<String> {
