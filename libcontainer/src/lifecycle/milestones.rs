@@ -30,11 +30,8 @@ pub(super) fn tenant_proceeds(program: &str) {
 
 /// As one number, without leading zeros.
 fn hexadecimal(mask: &[u64]) -> String {
-    let digits: String = mask
-        .iter()
-        .rev()
-        .map(|word| format!("{word:016x}"))
-        .collect();
+    let words = mask.iter().rev().map(|word| format!("{word:016x}"));
+    let digits = words.collect::<Vec<_>>().concat();
     match digits.trim_start_matches('0') {
         "" => "0x0".to_owned(),
         digits => format!("0x{digits}"),
