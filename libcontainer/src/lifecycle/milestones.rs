@@ -1,8 +1,6 @@
 //! Lines of the debug log. Those who watch a runtime's steps in its log know
 //! runc's words for them: these keep them, before our own.
 
-use std::fmt::Write;
-
 use crate::process::Child;
 
 /// The process exists and sets itself up.
@@ -32,10 +30,8 @@ pub(super) fn tenant_proceeds(program: &str) {
 
 /// As one number, without leading zeros.
 fn hexadecimal(mask: &[u64]) -> String {
-    let digits = mask.iter().rev().fold(String::new(), |mut digits, word| {
-        let _ = write!(digits, "{word:016x}");
-        digits
-    });
+    let words = mask.iter().rev().map(|word| format!("{word:016x}"));
+    let digits = words.collect::<Vec<_>>().concat();
     match digits.trim_start_matches('0') {
         "" => "0x0".to_owned(),
         digits => format!("0x{digits}"),

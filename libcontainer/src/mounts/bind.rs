@@ -9,15 +9,14 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 use super::apply::{Context, Made, Over, attached, by_number, check_cover, describe, error};
 use super::filesystem::mount_flags;
-use super::op::MountOp;
+use super::op::{Attributes, MountOp};
 use crate::error::StepError;
 use crate::path::{Missing, c_path, is_directory, is_directory_by};
 use crate::sys::Errno;
 use crate::sys::mount::{MountAttr, attr, mount, mount_setattr, move_mount, open_tree_clone};
 
 /// What is cleared when a bind asks for any flag and does not name it.
-const UNNAMED: u64 =
-    attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NODIRATIME | attr::NOSYMFOLLOW;
+const UNNAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
 
 pub(super) fn apply(
     op: &MountOp,
@@ -54,21 +53,41 @@ pub(super) fn apply(
 }
 
 /// The attributes of a bind for which flags were given: those named are set, all
-/// others cleared, and the access time stays unless named.
+/// others cleared.
 fn wanted(op: &MountOp) -> Option<MountAttr> {
-    (!op.attributes.is_empty()).then(|| MountAttr {
-        set: op.attributes.set,
-        clear: UNNAMED & !op.attributes.set | op.attributes.clear,
-        ..MountAttr::default()
+    (!op.attributes.is_empty()).then(|| {
+        let named = named(op);
+        MountAttr {
+            clear: UNNAMED & !named.set | named.clear,
+            ..named
+        }
     })
 }
 
-/// Only what was named.
+/// Only what was named, and what no user namespace locks.
 fn named(op: &MountOp) -> MountAttr {
+    let Attributes { set, clear } = with_access_time(op.attributes);
     MountAttr {
-        set: op.attributes.set,
-        clear: op.attributes.clear,
+        set,
+        clear: clear | attr::NOSYMFOLLOW & !set,
         ..MountAttr::default()
+    }
+}
+
+/// The access time settings are changed all together by one that is set, relatime
+/// being the one where none is; to clear one alone changes nothing. So a remount
+/// by mount(2) has it.
+fn with_access_time(asked: Attributes) -> Attributes {
+    let Attributes { set, clear } = asked;
+    let any = set & attr::NODIRATIME != 0 || clear & attr::ATIME != 0;
+    let all = attr::ATIME | attr::NODIRATIME & !set;
+    Attributes {
+        set,
+        clear: if any {
+            clear | all
+        } else {
+            clear & !(attr::ATIME | attr::NODIRATIME)
+        },
     }
 }
 
@@ -180,4 +199,34 @@ pub(super) fn host_sysfs(op: &MountOp, target: BorrowedFd<'_>) -> Result<OwnedFd
     set_attributes(tree.as_fd(), &attributes).map_err(refused)?;
     move_mount(tree.as_fd(), target).map_err(refused)?;
     Ok(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attributes, attr, with_access_time};
+
+    #[test]
+    fn access_times_change_together() {
+        let (no, strict, no_dir) = (attr::NOATIME, attr::STRICTATIME, attr::NODIRATIME);
+        for (set, clear, cleared) in [
+            // Nothing, and clearing alone.
+            (0, 0, 0),
+            (0, no_dir, 0),
+            (attr::RDONLY, attr::NODEV | no_dir, attr::NODEV),
+            // noatime; strictatime; relatime.
+            (no, attr::ATIME, attr::ATIME | no_dir),
+            (strict, attr::ATIME, attr::ATIME | no_dir),
+            (0, attr::ATIME, attr::ATIME | no_dir),
+            // nodiratime, alone and with another.
+            (no_dir, 0, attr::ATIME),
+            (no_dir | strict, attr::ATIME, attr::ATIME),
+        ] {
+            let asked = Attributes { set, clear };
+            let expected = Attributes {
+                set,
+                clear: cleared,
+            };
+            assert_eq!(with_access_time(asked), expected, "{asked:?}");
+        }
+    }
 }

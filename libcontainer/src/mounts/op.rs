@@ -85,9 +85,9 @@ pub enum MountKind {
 pub enum CgroupMount {
     /// One cgroup2 file system; the cgroup namespace hides what is above.
     Unified,
-    /// The container's own cgroup, bound.
+    /// The whole hierarchy as the runtime sees it, bound.
     UnifiedBind {
-        /// Its directory on the host.
+        /// Its mount point.
         source: PathBuf,
     },
     /// A tmpfs with one directory a hierarchy.

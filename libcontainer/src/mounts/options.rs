@@ -14,7 +14,7 @@ enum Meaning {
     /// An access time setting: the field, and its value.
     Atime(u64),
     /// Takes an access time setting back, if it is this one.
-    NotAtime,
+    NotAtime(u64),
     /// Sets attributes of the mount and all below it.
     SetAll(u64),
     /// Clears attributes of the mount and all below it.
@@ -60,7 +60,7 @@ use Meaning::{
 
 const TABLE: [(&str, Meaning); 62] = [
     ("async", Superblock("async")),
-    ("atime", NotAtime),
+    ("atime", NotAtime(attr::NOATIME)),
     ("bind", Bind(false)),
     ("defaults", Nothing),
     ("dev", Clear(attr::NODEV)),
@@ -79,8 +79,8 @@ const TABLE: [(&str, Meaning); 62] = [
     ("noiversion", Nothing),
     ("nolazytime", Superblock("nolazytime")),
     ("nomand", Superblock("nomand")),
-    ("norelatime", NotAtime),
-    ("nostrictatime", NotAtime),
+    ("norelatime", NotAtime(0)),
+    ("nostrictatime", NotAtime(attr::STRICTATIME)),
     ("nosuid", Set(attr::NOSUID)),
     ("nosymfollow", Set(attr::NOSYMFOLLOW)),
     ("private", Propagate(libc::MS_PRIVATE, false)),
@@ -168,7 +168,7 @@ impl Options {
             Set(bits) => self.attributes.turn_on(bits),
             Clear(bits) => self.attributes.turn_off(bits),
             Atime(value) => self.attributes.access_time(value),
-            NotAtime => self.attributes.no_access_time(),
+            NotAtime(value) => self.attributes.no_access_time(value),
             SetAll(bits) => self.recursive.turn_on(bits),
             ClearAll(bits) => self.recursive.turn_off(bits),
             AtimeAll(value) => self.recursive.access_time(value),
@@ -212,10 +212,12 @@ impl Attributes {
         self.clear |= attr::ATIME;
     }
 
-    /// Takes an access time setting back; the source's stays in force then.
-    fn no_access_time(&mut self) {
-        self.set &= !attr::ATIME;
-        self.clear &= !attr::ATIME;
+    /// Takes this access time setting back; the source's stays in force then.
+    fn no_access_time(&mut self, value: u64) {
+        if self.set & attr::ATIME == value {
+            self.set &= !attr::ATIME;
+            self.clear &= !attr::ATIME;
+        }
     }
 }
 
@@ -289,6 +291,10 @@ mod tests {
         assert_eq!(options.attributes.set, attr::STRICTATIME);
         assert_eq!(options.attributes.clear, attr::ATIME);
         assert!(parse(&["noatime", "atime"]).attributes.is_empty());
+        assert_eq!(
+            parse(&["noatime", "norelatime"]).attributes.set,
+            attr::NOATIME
+        );
         assert_eq!(parse(&["relatime"]).attributes.clear, attr::ATIME);
         assert_eq!(parse(&["rnoatime"]).recursive.set, attr::NOATIME);
     }

@@ -406,8 +406,10 @@ fn cgroup_view(cgroup: &CgroupPlan, namespaces: &NamespacePlan) -> Option<Cgroup
         return Some(if own_namespace {
             CgroupMount::Unified
         } else {
+            // What /proc/self/cgroup names is there: monitors of a whole host go
+            // without a cgroup namespace for that.
             CgroupMount::UnifiedBind {
-                source: PathBuf::from(first.folder()),
+                source: PathBuf::from(&first.mount),
             }
         });
     }

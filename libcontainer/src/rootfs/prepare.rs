@@ -85,23 +85,32 @@ fn propagate(asked: Option<Propagation>) -> Result<(), StepError> {
 }
 
 /// The mount that holds the root must not be shared: pivot_root(2) refuses it,
-/// and the bind would show on the host.
+/// and the bind would show on the host. One that is only a slave stays so, and
+/// with it the root.
 fn isolate_parent(rootfs: &Path) -> Result<(), StepError> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
         StepError::new("read", "/proc/self/mountinfo", errno)
     })?;
-    let points = text
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(unescape);
-    let parent = points
-        .filter(|point| rootfs.starts_with(point))
-        .max_by_key(|point| point.as_os_str().len());
-    let Some(parent) = parent else { return Ok(()) };
+    let Some((parent, true)) = holder(&text, rootfs) else {
+        return Ok(());
+    };
     let failed = |errno| StepError::new("make private", parent.display().to_string(), errno);
     let target = c_path(&parent).map_err(failed)?;
     mount(None, &target, None, libc::MS_PRIVATE, None).map_err(failed)
+}
+
+/// The mount that holds a path, and whether it is shared (proc_pid_mountinfo(5)).
+fn holder(mountinfo: &str, path: &Path) -> Option<(std::path::PathBuf, bool)> {
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let (mount, _) = line.split_once(" - ")?;
+        let mut fields = mount.split(' ');
+        let point = unescape(fields.nth(4)?);
+        Some((point, fields.any(|field| field.starts_with("shared:"))))
+    });
+    mounts
+        .filter(|(point, _)| path.starts_with(point))
+        .max_by_key(|(point, _)| point.as_os_str().len())
 }
 
 /// A path of mountinfo: white space and backslashes are octal there (proc(5)).
@@ -141,8 +150,23 @@ pub(crate) fn check(path: &Path) -> Result<(), StepError> {
 
 #[cfg(test)]
 mod tests {
-    use super::unescape;
+    use super::{holder, unescape};
     use std::path::Path;
+
+    #[test]
+    fn the_innermost_and_last_mount_holds_a_path() {
+        let text = "1 0 0:1 / / rw shared:1 - ext4 /dev/a rw\n\
+                    2 1 0:2 / /a rw,nosuid shared:2 master:1 - tmpfs t rw\n\
+                    3 1 0:3 / /ab rw - tmpfs t rw\n\
+                    4 2 0:4 / /a rw master:2 - tmpfs t rw\n";
+        for (path, point, shared) in [
+            ("/x", "/", true),
+            ("/a/b", "/a", false),
+            ("/ab", "/ab", false),
+        ] {
+            assert_eq!(holder(text, Path::new(path)), Some((point.into(), shared)));
+        }
+    }
 
     #[test]
     fn octal_escapes_are_read() {

@@ -28,6 +28,7 @@ list!["mounts":
     source_below_an_earlier_mount,
     mapped_bind,
     access_time_options,
+    access_time_of_the_source,
 ];
 
 fn source(case: &Case) -> Outcome<String> {
@@ -279,4 +280,32 @@ fn access_time_options(case: &Case) -> Outcome {
         format!("no relatime in {}", strict.options),
         !strict.has("relatime") && !strict.has("noatime"),
     )
+}
+
+fn access_time_of_the_source(case: &Case) -> Outcome {
+    let source = case.bundle.beside("source")?;
+    let flags = MsFlags::MS_NOATIME | MsFlags::MS_NODIRATIME;
+    mount(Some("tmpfs"), &source, Some("tmpfs"), flags, None::<&str>)?;
+    let text = source.to_string_lossy();
+    for option in ["dev", "diratime", "nodiratime", "strictatime"] {
+        let destination = format!("/{option}");
+        case.bundle.mount(json!({"destination": destination, "type": "bind", "source": text, "options": ["bind", option]}))?;
+    }
+    let seen = case.probe();
+    nix::mount::umount(&source)?;
+    let seen = seen?;
+    for (option, no_atime, no_dir) in [
+        ("dev", true, true),
+        ("diratime", true, true),
+        ("nodiratime", false, true),
+        ("strictatime", false, false),
+    ] {
+        let mount = seen.mount(&format!("/{option}"))?;
+        same(
+            option,
+            (mount.has("noatime"), mount.has("nodiratime")),
+            (no_atime, no_dir),
+        )?;
+    }
+    Ok(())
 }

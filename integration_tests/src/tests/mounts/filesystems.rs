@@ -18,6 +18,7 @@ list!["mounts":
     dev_read_only,
     cgroup_is_read_only,
     cgroup_v1_shows_every_controller,
+    cgroup_v2_without_a_namespace_shows_the_hierarchy,
     overlay,
     unknown_file_system_is_refused,
     no_mounts_at_all,
@@ -159,6 +160,18 @@ fn cgroup_is_read_only(case: &Case) -> Outcome {
         same("made", out.as_str(), "")?;
     }
     Ok(())
+}
+
+fn cgroup_v2_without_a_namespace_shows_the_hierarchy(case: &Case) -> Outcome {
+    if !Hierarchies::read()?.unified() {
+        return skip("needs cgroup v2");
+    }
+    case.edit(|c| crate::harness::config::without_namespace(c, "cgroup"))?;
+    let out = case.run_script("cat /sys/fs/cgroup$(sed s/0::// /proc/self/cgroup)/cgroup.procs")?;
+    holds(
+        "the container's own cgroup is where it says",
+        out.starts_with('1'),
+    )
 }
 
 fn cgroup_v1_shows_every_controller(case: &Case) -> Outcome {

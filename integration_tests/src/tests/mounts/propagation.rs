@@ -16,6 +16,7 @@ list!["mounts":
     shared_bind_sends_and_receives,
     propagation_options_show,
     root_propagation,
+    slave_root_of_a_shared_mount,
     unknown_root_propagation_is_refused,
 ];
 
@@ -128,6 +129,17 @@ fn root_propagation(case: &Case) -> Outcome {
         case.probe()?.mount("/")?.propagation.as_str(),
         "",
     )
+}
+
+fn slave_root_of_a_shared_mount(case: &Case) -> Outcome {
+    // The host's mounts are all shared, the one that holds the root among them.
+    for (word, seen) in [("slave", "master:"), ("rslave", "master:")] {
+        case.edit(|c| c["linux"]["rootfsPropagation"] = json!(word))?;
+        let propagation = case.probe()?.mount("/")?.propagation.clone();
+        has(&propagation, seen)?;
+        lacks(&propagation, "shared:")?;
+    }
+    Ok(())
 }
 
 fn unknown_root_propagation_is_refused(case: &Case) -> Outcome {
