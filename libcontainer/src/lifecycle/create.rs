@@ -2,9 +2,10 @@
 
 use std::os::fd::AsFd;
 
+use super::carry_out::Made;
 use super::foreground;
 use super::request::{CreateRequest, Exit, RunMode};
-use super::set_up::{Made, set_up};
+use super::set_up::set_up;
 use super::{delete, start};
 use crate::Result;
 use crate::container::StateRoot;

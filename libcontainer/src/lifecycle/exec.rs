@@ -5,15 +5,16 @@ use std::path::PathBuf;
 
 use super::caller_fds::CallerFds;
 use super::foreground;
+use super::limits::set_process_limits;
 use super::listener::{Agent, Told, no_agent};
 use super::load::Loaded;
+use super::pid_namespace::PidNamespace;
 use super::request::{ExecOverrides, ExecProcess, ExecRequest, Exit, RunMode};
-use super::set_up::{
-    PidNamespace, check_terminal, hand_over_terminal, read_file, set_process_limits, warn,
-};
+use super::set_up::{read_file, warn};
 use super::start::hook_state;
 use super::streams::{self, Ids};
 use super::supervise;
+use super::terminal::{check_terminal, hand_over_terminal};
 use super::undo::Undo;
 use super::{milestones, pid_file};
 use crate::Result;

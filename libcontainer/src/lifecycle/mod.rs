@@ -1,18 +1,22 @@
 //! The operations on a container, one file each.
 
 mod caller_fds;
+mod carry_out;
 mod create;
 mod delete;
 mod exec;
 mod fault;
 mod foreground;
+mod host;
 mod kill;
+mod limits;
 mod list;
 mod listener;
 mod load;
 mod milestones;
 mod pause;
 mod pid_file;
+mod pid_namespace;
 mod ps;
 mod request;
 mod set_up;
@@ -20,6 +24,7 @@ mod signal;
 mod start;
 mod streams;
 mod supervise;
+mod terminal;
 mod undo;
 
 pub use create::{create, run};

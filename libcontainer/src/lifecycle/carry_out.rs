@@ -1,0 +1,350 @@
+//! The plan of a container, carried out by the runtime.
+//!
+//! While the init builds the root file system, the runtime makes cgroups, writes
+//! limits and the record. They meet where the order matters: the id maps, the
+//! cgroup, the hooks, and the end.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::fault::step;
+use super::limits::set_process_limits;
+use super::listener::{Agent, Told, no_agent};
+use super::pid_namespace::PidNamespace;
+use super::streams::{self, Ids};
+use super::supervise::{self, Ready};
+use super::terminal::hand_over_terminal;
+use super::undo::Undo;
+use super::{delete, milestones, pid_file};
+use crate::cgroups::Cgroup;
+use crate::container::Status;
+use crate::error::{Error, StepError};
+use crate::hooks;
+use crate::idmap;
+use crate::namespaces::Kind;
+use crate::plan::{ContainerPlan, StartGate};
+use crate::process::{Child, Order, Request, spawn};
+use crate::state::{Record, StateDir, start_time};
+use crate::sys::Errno;
+use crate::sys::process::{pidfd_send_signal, wait};
+use crate::terminal::ConsoleSocket;
+
+/// As long as processes have to end and cgroups to empty.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A container whose init stands before its program.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) dir: StateDir,
+    pub(super) record: Record,
+    pub(super) child: Child,
+    /// The terminal's master, when it is ours to relay.
+    pub(super) master: Option<OwnedFd>,
+    /// Whether the configuration gave the terminal its size.
+    pub(super) has_size: bool,
+}
+
+/// The plan with all that it is carried out with.
+pub(super) struct Work<'a> {
+    pub(super) plan: &'a ContainerPlan,
+    pub(super) namespaces: &'a [(Kind, OwnedFd)],
+    pub(super) console: Option<&'a ConsoleSocket>,
+    pub(super) pidfd_socket: Option<&'a ConsoleSocket>,
+    pub(super) agent: Option<&'a Agent>,
+    pub(super) pid_file: Option<&'a Path>,
+    pub(super) rootless: bool,
+}
+
+impl Work<'_> {
+    pub(super) fn carry_out(&self, dir: StateDir, mut record: Record) -> Result<Made, Error> {
+        step("state directory made");
+        let mut undo = Undo::new();
+        let kept = record.clone();
+        undo.push(move || delete::run_poststop(&kept));
+        let dir_to_remove = &dir;
+        undo.push(move || {
+            if let Err(error) = dir_to_remove.remove() {
+                log::warn!("{error}");
+            }
+        });
+        let fifo = dir.make_fifo()?;
+        step("FIFO made");
+        // On cgroup v2 alone the process starts in its cgroup.
+        let unified = self
+            .plan
+            .cgroup
+            .hierarchies
+            .iter()
+            .all(|tree| tree.controllers.is_empty());
+        let mut cgroup = None;
+        if unified {
+            dir.write_record(&record)?;
+            step("record written before there is a process");
+            cgroup = Some(self.make_cgroup(&mut undo)?);
+        }
+        let into = match &cgroup {
+            Some(cgroup) => cgroup.unified_fd()?,
+            None => None,
+        };
+        let mut child = self.spawn(into)?;
+        milestones::spawned(&child);
+        step("process cloned");
+        undo.push(killer(&child)?);
+        let master = self
+            .lead(&dir, &fifo, &mut record, &mut child, &mut cgroup, &mut undo)
+            .map_err(|error| supervise::explain(&child, cgroup.as_ref(), error))?;
+        undo.disarm();
+        Ok(Made {
+            dir,
+            record,
+            child,
+            master,
+            has_size: self
+                .plan
+                .init
+                .process
+                .terminal
+                .is_some_and(|terminal| terminal.size.is_some()),
+        })
+    }
+
+    fn make_cgroup(&self, undo: &mut Undo<'_>) -> Result<Cgroup, Error> {
+        let cgroup = Cgroup::create(&self.plan.cgroup)?;
+        undo.push(remover(&cgroup));
+        step("cgroup made");
+        Ok(cgroup)
+    }
+
+    /// From the cloned process to the one that waits for `start`, or has become
+    /// the program. Gives the terminal's master when it is ours to relay.
+    fn lead<'a>(
+        &'a self,
+        dir: &StateDir,
+        fifo: &OwnedFd,
+        record: &mut Record,
+        child: &mut Child,
+        early: &mut Option<Cgroup>,
+        undo: &mut Undo<'a>,
+    ) -> Result<Option<OwnedFd>, Error> {
+        self.send_plan(child, fifo)?;
+        step("plan sent");
+        let unified = early.is_some();
+        if !unified {
+            Self::note(dir, record, child)?;
+        }
+        let cgroup = match early {
+            Some(cgroup) => cgroup,
+            None => early.insert(self.make_cgroup(undo)?),
+        };
+        if self.plan.init.namespaces.needs_second_clone() {
+            let waits = supervise::follow_clone(child, cgroup)?;
+            undo.push(killer(child)?);
+            step("cloned once more");
+            if waits {
+                self.write_id_maps(child)?;
+                child.link.send(&Order::IdsMapped, &[])?;
+                step("ids mapped");
+            }
+            Self::note(dir, record, child)?;
+        }
+        cgroup.apply_limits(&self.plan.cgroup)?;
+        step("limits written");
+        if !(unified && into_worked(cgroup)) {
+            cgroup.join(child.pid)?;
+            step("cgroup joined");
+        }
+        child.link.send(&Order::CgroupJoined, &[])?;
+        record.cgroup = cgroup.record().clone();
+        if unified {
+            Self::note(dir, record, child)?;
+        }
+        dir.write_tenant(&self.plan.tenant, &record.remains())?;
+        step("what exec needs written");
+        let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut || {
+            self.run_hooks(child)
+        })?;
+        milestones::set_up(child);
+        step("process ready");
+        let master = self.finish(child, ready)?;
+        step("process finished from outside");
+        if let Some(path) = self.pid_file {
+            pid_file::write(path, child.pid)?;
+            undo.push(move || {
+                let _ = std::fs::remove_file(path);
+            });
+            step("pid file written");
+        }
+        child.link.send(&Order::Proceed, &[])?;
+        step("told to proceed");
+        supervise::until_gone(child, &mut |number| self.hand_over_listener(child, number))?;
+        milestones::init_is_gone();
+        step("process gone on");
+        match self.plan.init.gate {
+            StartGate::Fifo => dir.announce()?,
+            StartGate::Socket => dir.open_gate()?,
+        }
+        step("announced");
+        Ok(master)
+    }
+
+    /// Clones the process; a pid namespace to join is joined for it first, since
+    /// only a clone enters one.
+    fn spawn(&self, cgroup: Option<BorrowedFd<'_>>) -> Result<Child, Error> {
+        const BY_CLONE: [Kind; 6] = [
+            Kind::User,
+            Kind::Pid,
+            Kind::Network,
+            Kind::Ipc,
+            Kind::Uts,
+            Kind::Mount,
+        ];
+        let plan = &self.plan.init.namespaces;
+        let twice = plan.needs_second_clone();
+        let flags = if twice { 0 } else { plan.new_flags(&BY_CLONE) };
+        let joined = self
+            .namespaces
+            .iter()
+            .find(|(kind, _)| *kind == Kind::Pid)
+            .map(|(_, fd)| PidNamespace::for_children(fd.as_fd()))
+            .transpose()?;
+        let child = spawn(&Request {
+            flags,
+            cgroup,
+            waits_for_id_maps: !twice && plan.is_new(Kind::User),
+        })?;
+        if let Some(joined) = joined {
+            joined.leave()?;
+        }
+        if !twice && plan.is_new(Kind::User) {
+            self.write_id_maps(&child)
+                .and_then(|()| Ok(child.link.nudge()?))
+                .map_err(|error| supervise::explain(&child, None, error))?;
+        }
+        Ok(child)
+    }
+
+    fn write_id_maps(&self, child: &Child) -> Result<(), Error> {
+        if let Some(maps) = &self.plan.id_maps {
+            idmap::write(child.pid, maps, self.rootless)?;
+        }
+        Ok(())
+    }
+
+    fn send_plan(&self, child: &Child, fifo: &OwnedFd) -> Result<(), Error> {
+        let gate = match self.plan.init.gate {
+            StartGate::Fifo => Some(fifo.as_fd()),
+            StartGate::Socket => None,
+        };
+        let fds: Vec<BorrowedFd<'_>> = gate
+            .into_iter()
+            .chain(self.namespaces.iter().map(|(_, fd)| fd.as_fd()))
+            .collect();
+        let order = Order::Init(Box::new(self.plan.init.clone()));
+        child.link.send(&order, &fds)?;
+        Ok(())
+    }
+
+    /// Writes down who the init is, as soon as there is one.
+    fn note(dir: &StateDir, record: &mut Record, child: &Child) -> Result<(), Error> {
+        record.pid = child.pid;
+        record.start = start_time(child.pid).map_err(|errno| {
+            StepError::new(
+                "read the start time of",
+                format!("process {}", child.pid),
+                errno,
+            )
+        })?;
+        dir.write_record(record)?;
+        step("record written");
+        Ok(())
+    }
+
+    fn has_deadline(&self) -> bool {
+        self.plan
+            .init
+            .create_container
+            .iter()
+            .all(|hook| hook.timeout.is_some())
+            && self.plan.init.create_container.is_empty()
+    }
+
+    fn run_hooks(&self, child: &Child) -> Result<(), Error> {
+        let state = &self.plan.init.hook_state;
+        let document = hooks::document(state, Status::Creating, child.pid);
+        for (kind, list) in [
+            ("prestart", &self.plan.hooks.prestart),
+            ("createRuntime", &self.plan.hooks.create_runtime),
+        ] {
+            hooks::run_all(
+                list,
+                &hooks::Context {
+                    kind,
+                    state: &document,
+                    environment: None,
+                    directory: Some(&state.bundle),
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What is left for the runtime once the process stands.
+    fn finish(&self, child: &Child, ready: Ready) -> Result<Option<OwnedFd>, Error> {
+        let process = &self.plan.init.process;
+        set_process_limits(child.pid, process, self.rootless)?;
+        let user_namespace = self.plan.init.namespaces.has(Kind::User);
+        let ids = Ids::of(user_namespace, self.plan.id_maps.as_ref());
+        streams::give(child.pid, process, ids)?;
+        if let Some(socket) = self.pidfd_socket {
+            socket.send(child.pidfd.as_fd(), "pidfd")?;
+        }
+        hand_over_terminal(ready, self.console)
+    }
+
+    fn hand_over_listener(&self, child: &Child, number: i32) -> Result<(), Error> {
+        let told = Told {
+            state: &self.plan.init.hook_state,
+            status: Status::Creating,
+            init: child.pid,
+        };
+        let agent = self.agent.ok_or_else(no_agent)?;
+        agent.hand_over(child, number, &told)
+    }
+}
+
+/// Whether the process was cloned into its cgroup.
+fn into_worked(cgroup: &Cgroup) -> bool {
+    !cgroup.is_disabled()
+}
+
+/// Ends the process, whatever it is doing.
+fn killer(child: &Child) -> Result<impl FnOnce() + 'static, Error> {
+    let pidfd = child.pidfd.try_clone().map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        StepError::new("keep", "the handle of the container's process", errno)
+    })?;
+    Ok(move || {
+        let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
+        let _ = wait(pidfd.as_fd(), true);
+    })
+}
+
+/// Empties and removes the cgroup.
+fn remover(cgroup: &Cgroup) -> impl FnOnce() + 'static {
+    let record = cgroup.record().clone();
+    move || {
+        let deadline = Instant::now() + PATIENCE;
+        let removed = record.open().and_then(|cgroup| {
+            if !cgroup.is_disabled() {
+                cgroup.signal_all(libc::SIGKILL, deadline)?;
+                cgroup.remove(deadline)?;
+                cgroup.undo();
+            }
+            Ok(())
+        });
+        if let Err(error) = removed {
+            log::warn!("{error}");
+        }
+    }
+}
