@@ -9,6 +9,29 @@
 //!    when a step fails.
 //!
 //! Kernel calls go through `sys`, the only module with unsafe code.
+//!
+//! Nothing global is changed but what an operation says: no working directory,
+//! no mask, no signal disposition. Containers are made by cloning and executing a
+//! sealed image (see [`process::init_stage`]), so that a caller may have threads.
+//!
+//! ```no_run
+//! use libcontainer::container::StateRoot;
+//! use libcontainer::lifecycle::{self, CreateRequest};
+//!
+//! fn main() -> libcontainer::Result<()> {
+//!     if std::env::args().next().as_deref() == Some("lodge-init") {
+//!         libcontainer::process::init_stage();
+//!     }
+//!     let root = StateRoot::at("/run/example");
+//!     let request = CreateRequest {
+//!         id: "web".to_owned(),
+//!         bundle: "/bundles/web".into(),
+//!         ..CreateRequest::default()
+//!     };
+//!     lifecycle::create(&root, &request)?;
+//!     lifecycle::start(&root, "web")
+//! }
+//! ```
 
 pub mod cgroups;
 pub mod container;

@@ -1,5 +1,6 @@
 //! What a configuration says, without judgement.
 
+mod keys;
 mod locate;
 mod mend;
 mod nul;

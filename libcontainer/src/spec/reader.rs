@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::locate::path_at;
 use super::oci::{Process, Spec};
-use super::{mend, nul};
+use super::{keys, mend, nul};
 use crate::error::{Error, ErrorKind};
 
 /// A document that was read, and what had to be mended.
@@ -59,7 +59,9 @@ fn read<T: DeserializeOwned>(
 ) -> Result<Document<T>, Error> {
     // Text after the document is left alone, as Go's decoder does.
     let mut strict = serde_json::Deserializer::from_slice(text);
-    if let Ok(content) = T::deserialize(&mut strict) {
+    if !keys::has_other_case(text)
+        && let Ok(content) = T::deserialize(&mut strict)
+    {
         return Ok(Document {
             content,
             notes: Vec::new(),
@@ -69,6 +71,7 @@ fn read<T: DeserializeOwned>(
     let mut value =
         serde::Deserialize::deserialize(&mut lenient).map_err(|error| invalid(name, "", &error))?;
     let mut notes = Vec::new();
+    keys::respell(&mut value);
     mend(&mut value, &mut notes);
     // As text once more: one parser for the types is enough to carry.
     let text = serde_json::to_vec(&value).map_err(|error| invalid(name, "", &error))?;
@@ -161,6 +164,14 @@ mod tests {
         let text = r#"{"user":{},"cwd":"/","scheduler":
             {"policy":"SCHED_OTHER","flags":["SCHED_FLAG_RESET_ON_FORK"]}}"#;
         assert!(read_process("process.json", text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn another_case_of_a_key_is_taken() {
+        let text = r#"{"Process":{"User":{"UID":7},"cwd":"/"}}"#;
+        let document = read_spec("config.json", text.as_bytes()).unwrap();
+        let process = document.content.process().clone().unwrap();
+        assert_eq!(process.user().uid(), 7);
     }
 
     #[test]
