@@ -181,7 +181,10 @@ impl Work<'_> {
         milestones::init_is_gone();
         step("process gone on");
         match self.plan.init.gate {
-            StartGate::Fifo => dir.announce()?,
+            StartGate::Fifo => {
+                supervise::stands(child, cgroup)?;
+                dir.announce()?;
+            }
             StartGate::Socket => dir.open_gate()?,
         }
         step("announced");

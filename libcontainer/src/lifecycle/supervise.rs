@@ -6,11 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::AT_FDCWD;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cgroups::Cgroup;
 use crate::error::{Error, ErrorKind, StepError};
 use crate::path::c_path;
 use crate::process::{Child, Order, Report, is_lost};
+use crate::sys::Errno;
 use crate::sys::clone::EXEC_FAILED;
 use crate::sys::mount::open_tree_clone;
 use crate::sys::process::{Ended, pid_of, wait};
@@ -85,6 +87,23 @@ pub(super) fn until_gone(
             | Report::Ready { .. } => return Err(unexpected()),
         }
     }
+}
+
+/// An init that waits for `start` lives; one that was killed on its last steps
+/// has closed the socket just as well.
+pub(super) fn stands(child: &Child, cgroup: &Cgroup) -> Result<(), Error> {
+    match has_ended(child) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(died(child, Some(cgroup))),
+        Err(errno) => {
+            Err(StepError::new("look at", format!("process {}", child.pid), errno).into())
+        }
+    }
+}
+
+fn has_ended(child: &Child) -> Result<bool, Errno> {
+    let mut fds = [PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
 }
 
 /// The process that the first clone made goes on as another.
