@@ -9,6 +9,7 @@ mod faults;
 mod fixtures;
 mod hooks;
 mod input;
+mod kernel;
 mod lifecycle;
 mod mounts;
 mod namespaces;
@@ -54,6 +55,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         seccomp::tests(),
         terminal::tests(),
         input::tests(),
+        kernel::tests(),
         fixtures::tests(),
         faults::tests(),
         attacks::tests(),

@@ -150,7 +150,7 @@ impl Work<'_> {
         }
         cgroup.apply_limits(&self.plan.cgroup)?;
         step("limits written");
-        if !(unified && into_worked(cgroup)) {
+        if !child.in_cgroup {
             cgroup.join(child.pid)?;
             step("cgroup joined");
         }
@@ -314,11 +314,6 @@ impl Work<'_> {
         let agent = self.agent.ok_or_else(no_agent)?;
         agent.hand_over(child, number, &told)
     }
-}
-
-/// Whether the process was cloned into its cgroup.
-fn into_worked(cgroup: &Cgroup) -> bool {
-    !cgroup.is_disabled()
 }
 
 /// Ends the process, whatever it is doing.

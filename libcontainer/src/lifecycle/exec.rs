@@ -276,7 +276,7 @@ impl Work<'_> {
                 .map_err(|errno| StepError::new("set", "process.execCPUAffinity.initial", errno))?;
             milestones::affinity(child, mask);
         }
-        if !self.cgroup.is_disabled() && !self.cgroup.is_unified() {
+        if !self.cgroup.is_disabled() && !child.in_cgroup {
             self.cgroup.join(child.pid)?;
         }
         child

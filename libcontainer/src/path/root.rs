@@ -14,10 +14,6 @@ use crate::sys::mount::mount_id;
 use crate::sys::openat2::{Resolve, openat2};
 use crate::sys::{Errno, Result};
 
-/// How often a resolution that raced with a rename is tried again; runc measured
-/// that 128 leaves next to none.
-const RETRIES: u32 = 128;
-
 /// The root of a container's files, as a descriptor.
 ///
 /// Absolute paths, absolute links and `..` are taken relative to it and never
@@ -74,16 +70,10 @@ impl RootFd {
     /// pass `O_NONBLOCK` and check what they got.
     pub(crate) fn open(&self, path: &Path, flags: libc::c_int) -> Result<OwnedFd> {
         let path = relative(path)?;
-        let mut tries = 0;
-        loop {
-            match openat2(self.fd.as_fd(), &path, flags, 0, Resolve::IN_ROOT) {
-                Err(Errno::EAGAIN | Errno::EINTR) if tries < RETRIES => tries += 1,
-                // A kernel before 5.6, or a sandbox that does not know the call.
-                Err(Errno::ENOSYS | Errno::EPERM) => {
-                    return walk::open(self.fd.as_fd(), &path, flags);
-                }
-                opened => return opened,
-            }
+        match openat2(self.fd.as_fd(), &path, flags, 0, Resolve::IN_ROOT) {
+            // A kernel before 5.6, or a sandbox that does not know the call.
+            Err(Errno::ENOSYS | Errno::EPERM) => walk::open(self.fd.as_fd(), &path, flags),
+            opened => opened,
         }
     }
 

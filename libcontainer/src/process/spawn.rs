@@ -28,6 +28,8 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
     /// Our end.
     pub(crate) link: Link,
+    /// Whether it was cloned into the cgroup that was asked for.
+    pub(crate) in_cgroup: bool,
 }
 
 /// Clones and executes the sealed image. The process dies with us until it is
@@ -51,5 +53,6 @@ pub(crate) fn spawn(request: &Request<'_>) -> Result<Child, StepError> {
         pid: spawned.pid,
         pidfd: spawned.pidfd,
         link,
+        in_cgroup: spawned.in_cgroup,
     })
 }

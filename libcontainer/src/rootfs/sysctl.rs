@@ -6,8 +6,8 @@ use std::os::fd::BorrowedFd;
 use nix::fcntl::OFlag;
 
 use crate::error::StepError;
+use crate::path::open_strict;
 use crate::sys::Errno;
-use crate::sys::openat2::{Resolve, openat2};
 
 /// Writes the settings below a procfs of ours, which shows the namespaces that
 /// the calling process is in.
@@ -30,8 +30,7 @@ pub(crate) fn set_sysctls(
             error
         };
         let name = CString::new(format!("sys/{path}")).map_err(|_| failed(Errno::EINVAL))?;
-        let file =
-            openat2(proc, &name, OFlag::O_WRONLY.bits(), 0, Resolve::STRICT).map_err(failed)?;
+        let file = open_strict(proc, &name, OFlag::O_WRONLY).map_err(failed)?;
         nix::unistd::write(&file, value.as_bytes()).map_err(failed)?;
     }
     Ok(())

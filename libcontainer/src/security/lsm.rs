@@ -4,11 +4,9 @@ use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use nix::sys::stat::Mode;
-
 use crate::error::StepError;
+use crate::path::open_strict;
 use crate::sys::Errno;
-use crate::sys::openat2::{Resolve, openat2};
 
 /// Whether this kernel confines by `AppArmor`.
 pub(crate) fn apparmor_enabled() -> bool {
@@ -51,13 +49,7 @@ fn write(proc: BorrowedFd<'_>, path: &CStr, text: &str) -> Result<(), Errno> {
     let mut full = thread.as_bytes().to_vec();
     full.extend_from_slice(rest);
     let full = std::ffi::CString::new(full).map_err(|_| Errno::EINVAL)?;
-    let file = openat2(
-        proc,
-        &full,
-        OFlag::O_WRONLY.bits(),
-        Mode::empty().bits(),
-        Resolve::STRICT,
-    )?;
+    let file = open_strict(proc, &full, OFlag::O_WRONLY)?;
     nix::unistd::write(&file, text.as_bytes())?;
     Ok(())
 }

@@ -27,13 +27,22 @@ pub(crate) fn standing(number: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
-/// close_range(2), Linux 5.9: closes `first..=last`.
+/// Closes `first..=last`: close_range(2), Linux 5.9, else one by one.
 pub(crate) fn close_range(first: RawFd, last: Option<RawFd>) -> Result<()> {
-    let last = last.map_or(libc::c_uint::MAX, |fd| fd as libc::c_uint);
+    let end = last.map_or(libc::c_uint::MAX, |fd| fd as libc::c_uint);
     // SAFETY: only called right before an exec or in a fresh process, where no
     // owner of a descriptor in the range runs any more.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, last, 0) })?;
-    Ok(())
+    match check(unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, end, 0) }) {
+        Err(Errno::ENOSYS | Errno::EPERM) => {
+            let end = last.unwrap_or(RawFd::MAX).min(most_fds());
+            for number in first..=end {
+                // SAFETY: as above; fails on a closed number.
+                unsafe { libc::close(number) };
+            }
+            Ok(())
+        }
+        done => done.map(|_| ()),
+    }
 }
 
 /// Lets all descriptors from 3 on end at the next exec: `close_range` with
@@ -52,7 +61,7 @@ pub(crate) fn keep_first_three_on_exec() -> Result<()> {
     });
     match marked {
         Ok(_) => Ok(()),
-        Err(Errno::EINVAL | Errno::ENOSYS) => {
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => {
             mark_each(FIRST as RawFd);
             Ok(())
         }
@@ -60,18 +69,23 @@ pub(crate) fn keep_first_three_on_exec() -> Result<()> {
     }
 }
 
-/// Up to the limit of open files, or the kernel's usual one where there is none.
+/// Marks one by one.
 fn mark_each(first: RawFd) {
-    const USUAL: RawFd = 1 << 20;
-    use nix::sys::resource::{Resource, getrlimit};
-    let end = getrlimit(Resource::RLIMIT_NOFILE)
-        .ok()
-        .and_then(|(_, hard)| RawFd::try_from(hard).ok())
-        .map_or(USUAL, |hard| hard.min(USUAL));
-    for number in first..end {
+    for number in first..most_fds() {
         // SAFETY: F_SETFD touches no memory and fails on a closed number.
         unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
+}
+
+/// Above any descriptor: the limit of open files, or the kernel's usual one where
+/// there is none.
+fn most_fds() -> RawFd {
+    use nix::sys::resource::{Resource, getrlimit};
+    const USUAL: RawFd = 1 << 20;
+    getrlimit(Resource::RLIMIT_NOFILE)
+        .ok()
+        .and_then(|(_, hard)| RawFd::try_from(hard).ok())
+        .map_or(USUAL, |hard| hard.min(USUAL))
 }
 
 /// Sets or clears close-on-exec.

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use super::{Result, check, fd};
+use super::{Errno, Result, check, fd};
 
 /// How a path is resolved, `RESOLVE_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,11 @@ struct OpenHow {
     resolve: u64,
 }
 
-/// Opens `path` from `dir`, always close-on-exec.
+/// How often a resolution that raced with a rename (EAGAIN) is tried again; runc
+/// measured that 128 leaves next to none.
+const RETRIES: u32 = 128;
+
+/// Opens `path` from `dir`, always close-on-exec; through EINTR.
 pub(crate) fn openat2(
     dir: BorrowedFd<'_>,
     path: &CStr,
@@ -41,9 +45,10 @@ pub(crate) fn openat2(
         mode: mode.into(),
         resolve: resolve.0,
     };
-    let returned = check(
+    let mut tries = 0;
+    let returned = loop {
         // SAFETY: the path is a C string, the structure is of the size given.
-        unsafe {
+        let opened = check(unsafe {
             libc::syscall(
                 libc::SYS_openat2,
                 dir.as_raw_fd(),
@@ -51,7 +56,11 @@ pub(crate) fn openat2(
                 &raw const how,
                 size_of::<OpenHow>(),
             )
-        },
-    )?;
+        });
+        match opened {
+            Err(Errno::EAGAIN | Errno::EINTR) if tries < RETRIES => tries += 1,
+            opened => break opened?,
+        }
+    };
     Ok(fd::own(returned))
 }

@@ -35,7 +35,9 @@ pub(crate) fn open_no_links(path: &str, flags: OFlag) -> Result<OwnedFd, Errno> 
         .with_nix_path(|path| openat2(AT_FDCWD, path, flags.bits(), 0, Resolve::NO_LINKS))
         .flatten();
     match opened {
-        Err(Errno::ENOSYS) => {
+        // EPERM: a sandbox that does not know the call; a refusal of the file
+        // itself comes again.
+        Err(Errno::ENOSYS | Errno::EPERM) => {
             let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             open(path, flags, Mode::empty())
         }
