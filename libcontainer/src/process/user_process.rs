@@ -24,7 +24,7 @@ use crate::plan::{HookPlan, HookState, ProcessPlan};
 use crate::seccomp::Filter;
 use crate::security::{capabilities, lsm};
 use crate::sys::sched::SchedAttr;
-use crate::sys::{Errno, clone, creds, fd, process, sched};
+use crate::sys::{Errno, clone, creds, process, sched};
 
 /// The byte that `start` writes into the FIFO.
 pub(crate) const START: u8 = b'S';
@@ -178,8 +178,7 @@ fn wait_and_execute(last: &Last<'_>) -> Stopped {
 /// Closes the socket while its owner lives on to the exec. A filter may refuse
 /// the newer call.
 fn close_link(link: &Link) -> Result<(), Errno> {
-    fd::close_range(link.number(), Some(link.number()))
-        .or_else(|_| nix::unistd::close(link.number()))
+    nix::unistd::close(link.number())
 }
 
 /// Sleeps until somebody writes the byte. The FIFO is open for writing here
