@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use super::request::{CgroupManager, CreateRequest, Rootless};
@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, StepError};
 use crate::namespaces::{Kind, NamespacePlan};
 use crate::plan::Host;
 use crate::spec::oci::Spec;
+use crate::sys::open::open;
 use crate::sys::{Errno, ns};
 
 /// Asks the host what planning goes by.

@@ -3,12 +3,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use crate::error::{Error, StepError};
 use crate::path::c_path;
 use crate::sys::ns;
+use crate::sys::open::open;
 
 /// A pid namespace that our next children are born in.
 pub(super) struct PidNamespace {

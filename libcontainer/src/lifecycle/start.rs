@@ -97,7 +97,8 @@ fn outcome(
 
 /// The FIFO for reading: by way of its descriptor, since its name is gone.
 fn reopen(fifo: &OwnedFd) -> std::result::Result<OwnedFd, Errno> {
-    use nix::fcntl::{OFlag, open};
+    use crate::sys::open::open;
+    use nix::fcntl::OFlag;
     use nix::sys::stat::Mode;
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", fifo.as_raw_fd());

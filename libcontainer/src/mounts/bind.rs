@@ -161,7 +161,8 @@ fn without_api(
     recursive: bool,
     context: &Context<'_>,
 ) -> Result<Made, StepError> {
-    use nix::fcntl::{OFlag, open};
+    use crate::sys::open::open;
+    use nix::fcntl::OFlag;
     use nix::sys::stat::Mode;
     let from = open(source, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(|errno| error("mount", op, errno))?;

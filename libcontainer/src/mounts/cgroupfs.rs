@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::symlinkat;
 
@@ -16,6 +16,7 @@ use crate::error::StepError;
 use crate::path::{Missing, c_path};
 use crate::sys::Errno;
 use crate::sys::mount::{MountAttr, attr, mount_setattr, move_mount, open_tree_clone};
+use crate::sys::open::openat;
 
 pub(super) fn apply(
     op: &MountOp,

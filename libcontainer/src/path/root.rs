@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 
 use super::walk;
 use crate::sys::mount::mount_id;
+use crate::sys::open::openat;
 use crate::sys::openat2::{Resolve, openat2};
 use crate::sys::{Errno, Result};
 

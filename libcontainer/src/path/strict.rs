@@ -4,10 +4,11 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 
 use super::root::components;
+use crate::sys::open::openat;
 use crate::sys::openat2::{Resolve, openat2};
 use crate::sys::{Errno, Result};
 

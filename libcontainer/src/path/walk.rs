@@ -12,10 +12,11 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
-use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::fcntl::{OFlag, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use super::root::{DIRECTORY_MODE, Missing, components, is_directory};
+use crate::sys::open::openat;
 use crate::sys::{Errno, Result};
 
 /// As many links as the kernel follows (path_resolution(7)).
@@ -50,7 +51,7 @@ fn reopen(found: BorrowedFd<'_>, flags: libc::c_int) -> Result<OwnedFd> {
     use std::os::fd::AsRawFd;
     let name = format!("/proc/self/fd/{}", found.as_raw_fd());
     let flags = OFlag::from_bits_truncate(flags) | OFlag::O_CLOEXEC;
-    nix::fcntl::open(name.as_str(), flags, Mode::empty())
+    crate::sys::open::open(name.as_str(), flags, Mode::empty())
 }
 
 fn walk(

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, umask};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
@@ -20,6 +20,7 @@ use crate::path::RootFd;
 use crate::plan::{InitPlan, StartGate, TimeOffset};
 use crate::rootfs;
 use crate::security::keyring;
+use crate::sys::open::open;
 use crate::sys::{Errno, clone, creds, net, ns, process, sched};
 use crate::terminal::Pty;
 

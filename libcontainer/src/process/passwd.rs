@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, fstat};
 
 use crate::path::RootFd;
+use crate::sys::open::open;
 
 /// As much of the file as is read.
 const MAX_BYTES: u64 = 4 << 20;

@@ -4,13 +4,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::sendfile::sendfile;
 use nix::sys::stat::{Mode, fstat};
 
 use crate::error::StepError;
 use crate::sys::Errno;
+use crate::sys::open::open;
 
 /// MFD_EXEC, Linux 6.3: executable where `vm.memfd_noexec` is 1.
 const MFD_EXEC: libc::c_uint = 0x10;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use super::init::{attach, become_root_inside, host_proc, reset_affinity};
@@ -14,6 +14,7 @@ use crate::path::RootFd;
 use crate::plan::TenantPlan;
 use crate::rootfs;
 use crate::security::keyring;
+use crate::sys::open::open;
 use crate::sys::{ns, sched};
 use crate::terminal::Pty;
 

@@ -317,7 +317,7 @@ fn make_and_enter(cwd: &Path) -> Result<Entered, StepError> {
         Err(Errno::ENOENT) => {}
         Err(errno) => return Err(failed("change to", errno)),
     }
-    let root = nix::fcntl::open(
+    let root = crate::sys::open::open(
         "/",
         OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
         Mode::empty(),

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat, makedev, mknodat};
 use nix::unistd::{UnlinkatFlags, fchownat, symlinkat, unlinkat};
 
@@ -13,6 +13,7 @@ use crate::path::{Missing, RootFd, c_path};
 use crate::plan::{DeviceKind, DeviceNode};
 use crate::sys::Errno;
 use crate::sys::mount::{MountAttr, attr, mount_setattr, move_mount, open_tree_clone};
+use crate::sys::open::openat;
 
 /// Links that programs expect (config-linux.md, "Default Devices" and the
 /// runtime.md of the Linux runtime).

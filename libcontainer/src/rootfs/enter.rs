@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, chroot, fchdir};
 
@@ -14,6 +14,7 @@ use crate::path::{RootFd, c_path};
 use crate::plan::RootfsPlan;
 use crate::sys::Errno;
 use crate::sys::mount::{MountAttr, attr, mount, mount_setattr};
+use crate::sys::open::open;
 
 /// Enters the root and leaves nothing of the host's mounts behind; then closes
 /// it for writing and sets its propagation, as asked.

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, makedev};
 
 use super::dev::verify;
@@ -14,6 +14,7 @@ use crate::sys::mount::{
     MountAttr, attr, fsconfig_create, fsconfig_string, fsmount, fsopen, mount_setattr, move_mount,
     open_tree_clone,
 };
+use crate::sys::open::open;
 
 /// Covers files with the host's `/dev/null`, never with the image's, and
 /// directories with one read-only empty tmpfs that all of them share: hundreds

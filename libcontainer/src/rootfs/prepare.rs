@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use nix::fcntl::{AT_FDCWD, OFlag, open};
+use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::Mode;
 
 use crate::error::StepError;
@@ -12,6 +12,7 @@ use crate::path::{RootFd, c_path, is_directory};
 use crate::plan::RootfsPlan;
 use crate::sys::Errno;
 use crate::sys::mount::{mount, move_mount, open_tree_clone};
+use crate::sys::open::open;
 
 /// Cuts the namespace off from the host's mounts and binds the root onto itself:
 /// pivot_root(2) wants a mount, and so do attributes of the root alone.

@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, StepError};
 use crate::path::c_path;
 use crate::plan::TenantFacts;
 use crate::sys::Errno;
+use crate::sys::open::openat;
 
 const RECORD: &CStr = c"state.json";
 const RECORD_NEW: &CStr = c".state.json";
@@ -58,7 +59,7 @@ pub(crate) struct StateDir {
 
 /// Opens the directory of all containers; none when it is missing.
 pub(crate) fn open_root(root: &StateRoot) -> Result<Option<OwnedFd>, Error> {
-    match nix::fcntl::open(root.path(), FOLDER, Mode::empty()) {
+    match crate::sys::open::open(root.path(), FOLDER, Mode::empty()) {
         Ok(fd) => Ok(Some(fd)),
         Err(Errno::ENOENT) => Ok(None),
         Err(errno) => Err(StepError::new("open", root.path().display().to_string(), errno).into()),

@@ -22,6 +22,7 @@ pub(crate) mod kill;
 pub(crate) mod mount;
 pub(crate) mod net;
 pub(crate) mod ns;
+pub(crate) mod open;
 pub(crate) mod openat2;
 pub(crate) mod process;
 pub(crate) mod sched;

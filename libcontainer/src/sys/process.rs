@@ -189,7 +189,8 @@ fn set_default_action(signal: libc::c_int) -> Result<()> {
 /// The signals that this process ignores, from its procfs: one look in place of
 /// a question for each signal.
 pub(crate) fn ignored_signals(proc: BorrowedFd<'_>) -> Option<u64> {
-    use nix::fcntl::{OFlag, openat};
+    use crate::sys::open::openat;
+    use nix::fcntl::OFlag;
     use nix::sys::stat::Mode;
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     let file = openat(proc, c"self/status", flags, Mode::empty()).ok()?;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::NixPath;
 use nix::dir::{Dir, Type};
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{FsType, statfs};
@@ -15,6 +15,7 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, mkdir, unlinkat};
 
 use super::Errno;
 use super::openat2::{Resolve, openat2};
+use crate::sys::open::{open, openat};
 
 /// Calls again after a signal.
 fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {

@@ -3,11 +3,12 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::Mode;
 
 use crate::error::StepError;
+use crate::sys::open::open;
 use crate::sys::{Errno, socket as messages};
 
 /// A connection to such a socket, made before anything else is: a path that

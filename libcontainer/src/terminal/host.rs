@@ -2,13 +2,14 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::sys::termios::{OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::isatty;
 
 use crate::error::StepError;
 use crate::sys::fd::standing;
+use crate::sys::open::open;
 use crate::sys::{Errno, tty};
 
 /// The caller's terminal in raw mode, given back as it was when dropped.

@@ -14,6 +14,7 @@ list!["kernel":
     no_clone3,
     no_close_range,
     no_keys,
+    interrupted_calls,
 ];
 
 /// Runs a container that needs links resolved, a sysctl written and its own
@@ -75,4 +76,14 @@ fn no_close_range(case: &Case) -> Outcome {
 
 fn no_keys(case: &Case) -> Outcome {
     without(case, "keyctl", "error=ENOSYS")
+}
+
+/// Now and then, as signals come; the first ones are the dynamic loader's, where
+/// there is one.
+fn interrupted_calls(case: &Case) -> Outcome {
+    without(
+        case,
+        "openat,write,sendmsg,recvmsg,poll",
+        "error=EINTR:when=10+7",
+    )
 }
