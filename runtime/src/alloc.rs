@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// More than any command needs but for `list` with thousands of containers. Pages
 /// that are never touched cost nothing.
-const ARENA: usize = 1 << 20;
+const ARENA: usize = 8 << 20;
 
 #[cfg_attr(not(test), global_allocator)]
 #[cfg_attr(test, expect(dead_code, reason = "tests use arenas of their own"))]

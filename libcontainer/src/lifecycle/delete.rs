@@ -43,7 +43,7 @@ pub fn delete(root: &StateRoot, id: &str, force: bool) -> Result<()> {
         ));
     }
     let loaded = match dir.read_record() {
-        Ok(_) => Loaded::read(dir)?,
+        Ok(record) => Loaded::of(dir, record)?,
         // Killed before it was written, or damaged.
         Err(error) if force => return remove_unreadable(&dir, &error),
         Err(error) => return Err(error),

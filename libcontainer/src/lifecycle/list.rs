@@ -1,5 +1,7 @@
 //! `list` and `state`.
 
+use std::rc::Rc;
+
 use super::load::Loaded;
 use crate::Result;
 use crate::container::{StateDocument, StateRoot};
@@ -30,13 +32,11 @@ pub fn list(root: &StateRoot) -> Result<Listing> {
         return Ok(Listing::default());
     };
     let failed = |errno| StepError::new("list", root.path().display().to_string(), errno);
+    let top = Rc::new(top);
     let mut listing = Listing::default();
     let mut names = Owners::default();
     for id in ids(&top).map_err(failed)? {
-        let copy = top
-            .try_clone()
-            .map_err(|error| failed(Errno::from_raw(error.raw_os_error().unwrap_or_default())))?;
-        match StateDir::open_at(copy, id).and_then(Loaded::read) {
+        match StateDir::open_at(Rc::clone(&top), id).and_then(Loaded::read) {
             Ok(loaded) => {
                 let mut document = loaded.document();
                 if let Ok(stat) = loaded.dir.owner() {

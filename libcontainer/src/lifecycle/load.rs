@@ -33,6 +33,11 @@ impl Loaded {
     /// Reads the record of an open directory.
     pub(super) fn read(dir: StateDir) -> Result<Self, Error> {
         let record = dir.read_record()?;
+        Self::of(dir, record)
+    }
+
+    /// Looks after the container of a record.
+    pub(super) fn of(dir: StateDir, record: Record) -> Result<Self, Error> {
         let failed = |errno| {
             Error::from(StepError::new(
                 "find the process of",

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, renameat};
@@ -51,7 +52,7 @@ pub(crate) enum Gate {
 /// A container's directory.
 #[derive(Debug)]
 pub(crate) struct StateDir {
-    root: OwnedFd,
+    root: Rc<OwnedFd>,
     directory: OwnedFd,
     id: ContainerId,
     lock: Option<Flock<OwnedFd>>,
@@ -138,7 +139,7 @@ impl StateDir {
         )
         .map_err(|errno| failed("open", errno))?;
         let mut made = Self {
-            root: top,
+            root: Rc::new(top),
             directory,
             id,
             lock: None,
@@ -157,11 +158,11 @@ impl StateDir {
             )
         };
         let top = open_root(root)?.ok_or_else(missing)?;
-        Self::open_at(top, id)
+        Self::open_at(Rc::new(top), id)
     }
 
     /// Opens the directory of a container below an open root.
-    pub(crate) fn open_at(root: OwnedFd, id: ContainerId) -> Result<Self, Error> {
+    pub(crate) fn open_at(root: Rc<OwnedFd>, id: ContainerId) -> Result<Self, Error> {
         let name = name(&id)?;
         match openat(
             &root,
@@ -318,7 +319,9 @@ impl StateDir {
     fn read(&self, name: &CStr) -> Result<Vec<u8>, Errno> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, name, flags, Mode::empty())?;
-        let mut bytes = Vec::with_capacity(4096);
+        // One read(2) where the size is right, and one that finds the end.
+        let size = usize::try_from(fstat(&file)?.st_size).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(size.saturating_add(1).min(1 << 20));
         File::from(file)
             .take(MAX_BYTES)
             .read_to_end(&mut bytes)
@@ -394,7 +397,7 @@ impl StateDir {
                 .map_err(|errno| self.failed("remove", errno))?;
         }
         let name = name(&self.id)?;
-        match unlinkat(&self.root, name.as_c_str(), UnlinkatFlags::RemoveDir) {
+        match unlinkat(&*self.root, name.as_c_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(self.failed("remove", errno)),
         }

@@ -112,6 +112,13 @@ impl Record {
             )
             .with_advice("delete --force removes the container")
         };
+        let record = serde_json::from_slice::<Self>(bytes);
+        if let Ok(record) = record
+            && record.version == VERSION
+        {
+            return Ok(record);
+        }
+        // Only then is it worth a second look.
         let version: Version =
             serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))?;
         if version.version != VERSION {
