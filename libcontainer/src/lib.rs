@@ -33,6 +33,7 @@
 //! }
 //! ```
 
+pub(crate) mod attach;
 pub mod cgroups;
 pub mod container;
 pub mod devices;

@@ -48,6 +48,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         exec::tests(),
         mounts::tests(),
         rootfs::tests(),
+        rootfs::without_mount_api(),
         devices::tests(),
         namespaces::tests(),
         cgroup::tests(),

@@ -9,6 +9,7 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use super::op::{MountKind, MountOp};
 use super::plan::may_cover;
 use super::{bind, cgroupfs, filesystem};
+use crate::attach::{set_attributes, set_propagation};
 use crate::error::StepError;
 use crate::path::RootFd;
 use crate::sys::Errno;
@@ -54,16 +55,6 @@ pub(super) struct Made {
     pub(super) over: Over,
 }
 
-/// The root of a mount that mount(2) has made at its destination. One over the
-/// container's root is not to be found from below it: that takes the mount API.
-pub(super) fn attached(op: &MountOp, root: &RootFd, over: Over) -> Result<OwnedFd, StepError> {
-    match over {
-        Over::Within => root.resolve(&op.destination),
-        Over::Root => Err(Errno::ENOSYS),
-    }
-    .map_err(|errno| error("find", op, errno))
-}
-
 /// What a mount covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
@@ -82,35 +73,21 @@ fn finish(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
             clear: op.recursive.clear,
             ..MountAttr::default()
         };
-        mount_setattr(mount, true, &attributes)
-            .map_err(|errno| error("set the recursive attributes of", op, errno))?;
+        mount_setattr(mount, true, &attributes).map_err(|errno| {
+            let failed = error("set the recursive attributes of", op, errno);
+            if errno == Errno::ENOSYS {
+                // To do it mount by mount would miss what propagates meanwhile.
+                failed.with_detail("mount_setattr(2) is missing: it needs Linux 5.12")
+            } else {
+                failed
+            }
+        })?;
     }
     for change in &op.propagation {
-        set_propagation(mount, change.flag, change.recursive)
+        set_propagation(mount, None, change.flag, change.recursive)
             .map_err(|errno| error("set the propagation of", op, errno))?;
     }
     Ok(())
-}
-
-/// Changes the propagation of a mount, through mount(2) where mount_setattr(2)
-/// is missing.
-pub(crate) fn set_propagation(
-    mount: BorrowedFd<'_>,
-    flag: u64,
-    recursive: bool,
-) -> Result<(), Errno> {
-    let attributes = MountAttr {
-        propagation: flag,
-        ..MountAttr::default()
-    };
-    match mount_setattr(mount, recursive, &attributes) {
-        Err(Errno::ENOSYS) => {
-            let recursive = if recursive { libc::MS_REC } else { 0 };
-            let flag = libc::c_ulong::try_from(flag).map_err(|_| Errno::EINVAL)?;
-            crate::sys::mount::mount(None, &by_number(mount), None, flag | recursive, None)
-        }
-        done => done,
-    }
 }
 
 /// Read-only at last.
@@ -122,8 +99,7 @@ pub(crate) fn close(op: &MountOp, root: &RootFd) -> Result<(), StepError> {
         set: attr::RDONLY,
         ..MountAttr::default()
     };
-    bind::set_attributes(mount.as_fd(), &attributes)
-        .map_err(|errno| error("make read-only", op, errno))
+    set_attributes(mount.as_fd(), &attributes).map_err(|errno| error("make read-only", op, errno))
 }
 
 /// Changes the mount that is there already.
@@ -136,8 +112,7 @@ fn remount(op: &MountOp, root: &RootFd) -> Result<OwnedFd, StepError> {
         clear: op.attributes.clear,
         ..MountAttr::default()
     };
-    bind::set_attributes(mount.as_fd(), &attributes)
-        .map_err(|errno| error("remount", op, errno))?;
+    set_attributes(mount.as_fd(), &attributes).map_err(|errno| error("remount", op, errno))?;
     Ok(mount)
 }
 
@@ -163,12 +138,6 @@ pub(super) fn check_cover(
         Some(stat) if root.is(target, stat).map_err(failed)? => Ok(Over::Root),
         _ => Ok(Over::Within),
     }
-}
-
-/// The name of a descriptor for calls that take a path.
-pub(super) fn by_number(fd: BorrowedFd<'_>) -> std::ffi::CString {
-    use std::os::fd::AsRawFd;
-    std::ffi::CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default()
 }
 
 /// The failure of a mount.

@@ -1,6 +1,6 @@
 //! The container's own view of the cgroup hierarchies.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::symlinkat;
 
 use super::apply::{Context, Made, check_cover, error};
-use super::bind::set_attributes;
-use super::filesystem::{New, Refusal, make_directory};
+use super::filesystem::{make_directory, refusal};
 use super::op::{CgroupMount, LegacyHierarchy, MountOp, Parameter};
+use crate::attach::{FileSystem, Source, set_attributes};
 use crate::error::StepError;
 use crate::path::{Missing, c_path};
 use crate::sys::Errno;
-use crate::sys::mount::{MountAttr, attr, mount_setattr, move_mount, open_tree_clone};
+use crate::sys::mount::{MountAttr, attr, mount_setattr};
 use crate::sys::open::openat;
 
 pub(super) fn apply(
@@ -29,45 +29,43 @@ pub(super) fn apply(
         .map_err(|errno| error("make the mount point of", op, errno))?;
     let stat = fstat(&target).map_err(|errno| error("look at", op, errno))?;
     let over = check_cover(op, context.root, target.as_fd(), Some(&stat))?;
-    let made = match view {
-        CgroupMount::Unified => new(op, c"cgroup2", &[]),
+    let root = match view {
+        CgroupMount::Unified => new(op, c"cgroup2", &[], target.as_fd()),
         CgroupMount::UnifiedBind { source } => {
-            bound(source, op.attributes.set).map_err(|errno| error("mount", op, errno))
+            let attributes = MountAttr {
+                set: op.attributes.set,
+                ..MountAttr::default()
+            };
+            bound(source, target.as_fd(), &[attributes]).map_err(|errno| error("mount", op, errno))
         }
         CgroupMount::Legacy { hierarchies, fresh } => {
-            let root = legacy(op, target.as_fd(), hierarchies, *fresh)?;
-            return Ok(Made { root, over });
+            legacy(op, target.as_fd(), hierarchies, *fresh)
         }
     }?;
-    move_mount(made.as_fd(), target.as_fd()).map_err(|errno| error("mount", op, errno))?;
-    Ok(Made { root: made, over })
+    Ok(Made { root, over })
 }
 
 fn new(
     op: &MountOp,
-    fs_type: &std::ffi::CStr,
+    fs_type: &CStr,
     parameters: &[Parameter],
+    target: BorrowedFd<'_>,
 ) -> Result<OwnedFd, StepError> {
-    let new = New {
+    let new = FileSystem {
         fs_type,
         source: c"cgroup",
         parameters,
         attributes: op.attributes.set,
     };
-    new.detached().map_err(|refusal| match refusal {
-        Refusal::NoApi => error("mount", op, Errno::ENOSYS),
-        Refusal::Kernel(errno, said) => error("mount", op, errno).with_detail(said),
-    })
+    new.attach(target).map_err(|refused| refusal(op, refused))
 }
 
-fn bound(source: &Path, attributes: u64) -> Result<OwnedFd, Errno> {
-    let tree = open_tree_clone(AT_FDCWD, &c_path(source)?, false)?;
-    let attributes = MountAttr {
-        set: attributes,
-        ..MountAttr::default()
-    };
-    set_attributes(tree.as_fd(), &attributes)?;
-    Ok(tree)
+fn bound(
+    source: &Path,
+    target: BorrowedFd<'_>,
+    attributes: &[MountAttr],
+) -> Result<OwnedFd, Errno> {
+    Source::open(AT_FDCWD, &c_path(source)?, false)?.attach(target, attributes)
 }
 
 /// A tmpfs that is ours alone until the container runs, hence names in it are
@@ -83,30 +81,18 @@ fn legacy(
         key: "mode".to_owned(),
         value: Some("755".to_owned()),
     };
-    let tmpfs = New {
+    let tmpfs = FileSystem {
         fs_type: c"tmpfs",
         source: c"cgroup",
         parameters: &[mode],
         attributes: op.attributes.set & !attr::RDONLY,
     };
-    let top = tmpfs.detached().map_err(|refusal| match refusal {
-        Refusal::NoApi => failed(Errno::ENOSYS),
-        Refusal::Kernel(errno, said) => failed(errno).with_detail(said),
-    })?;
-    move_mount(top.as_fd(), target).map_err(failed)?;
+    let top = tmpfs
+        .attach(target)
+        .map_err(|refused| refusal(op, refused))?;
+    let mut below = Vec::with_capacity(hierarchies.len());
     for hierarchy in hierarchies {
         make_directory(top.as_fd(), &hierarchy.name).map_err(failed)?;
-        let made = match &hierarchy.options {
-            Some(options) if fresh => {
-                let parameters: Vec<Parameter> = options.split(',').map(parameter).collect();
-                new(op, c"cgroup", &parameters)?
-            }
-            None if fresh => new(op, c"cgroup2", &[])?,
-            _ => open_tree_clone(AT_FDCWD, &c_path(&hierarchy.source).map_err(failed)?, false)
-                .map_err(|errno| {
-                    failed(errno).with_detail(hierarchy.source.display().to_string())
-                })?,
-        };
         let place = openat(
             top.as_fd(),
             Path::new(&hierarchy.name),
@@ -114,7 +100,16 @@ fn legacy(
             Mode::empty(),
         )
         .map_err(failed)?;
-        move_mount(made.as_fd(), place.as_fd()).map_err(failed)?;
+        below.push(match &hierarchy.options {
+            Some(options) if fresh => {
+                let parameters: Vec<Parameter> = options.split(',').map(parameter).collect();
+                new(op, c"cgroup", &parameters, place.as_fd())?
+            }
+            None if fresh => new(op, c"cgroup2", &[], place.as_fd())?,
+            _ => bound(&hierarchy.source, place.as_fd(), &[]).map_err(|errno| {
+                failed(errno).with_detail(hierarchy.source.display().to_string())
+            })?,
+        });
         for link in &hierarchy.links {
             let name = CString::new(link.as_str()).map_err(|_| failed(Errno::EINVAL))?;
             symlinkat(Path::new(&hierarchy.name), top.as_fd(), name.as_c_str()).map_err(failed)?;
@@ -126,7 +121,15 @@ fn legacy(
         ..MountAttr::default()
     };
     if attributes.set != 0 {
-        mount_setattr(top.as_fd(), true, &attributes).map_err(failed)?;
+        match mount_setattr(top.as_fd(), true, &attributes) {
+            // Nothing lies there but what was just made.
+            Err(Errno::ENOSYS) => below
+                .iter()
+                .chain([&top])
+                .try_for_each(|mount| set_attributes(mount.as_fd(), &attributes)),
+            done => done,
+        }
+        .map_err(failed)?;
     }
     Ok(top)
 }

@@ -9,7 +9,7 @@ mod op;
 mod options;
 mod plan;
 
-pub(crate) use apply::{Context, apply, close, set_propagation};
+pub(crate) use apply::{Context, apply, close};
 pub use op::{
     Attributes, CgroupMount, LegacyHierarchy, MountKind, MountOp, Parameter, Propagation, TmpfsMode,
 };

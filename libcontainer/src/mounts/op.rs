@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::attach::Parameter;
+
 /// Attributes of a mount to set and to clear, as mount_setattr(2) takes them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
@@ -28,15 +30,6 @@ pub struct Propagation {
     pub flag: u64,
     /// For the mounts below it too.
     pub recursive: bool,
-}
-
-/// A parameter of a file system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parameter {
-    /// Its name.
-    pub key: String,
-    /// Its value; none for one that stands alone.
-    pub value: Option<String>,
 }
 
 /// Where a tmpfs takes the mode of its root from.

@@ -4,10 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use super::dev::place;
+use crate::attach::Source;
 use crate::error::StepError;
 use crate::path::{Missing, RootFd};
 use crate::sys::Errno;
-use crate::sys::mount::{move_mount, open_tree_clone};
 
 /// Binds a terminal, by its descriptor, onto `/dev/console`.
 pub(crate) fn bind_console(root: &RootFd, terminal: BorrowedFd<'_>) -> Result<(), StepError> {
@@ -21,6 +21,8 @@ pub(crate) fn bind_console(root: &RootFd, terminal: BorrowedFd<'_>) -> Result<()
         Err(Errno::EROFS) => return Ok(()),
         target => target.map_err(failed)?,
     };
-    let tree = open_tree_clone(terminal, c"", false).map_err(failed)?;
-    move_mount(tree.as_fd(), target.as_fd()).map_err(failed)
+    Source::open(terminal, c"", false)
+        .and_then(|source| source.attach(target.as_fd(), &[]))
+        .map(drop)
+        .map_err(failed)
 }

@@ -8,11 +8,12 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat, makedev, mknodat};
 use nix::unistd::{UnlinkatFlags, fchownat, symlinkat, unlinkat};
 
+use crate::attach::Source;
 use crate::error::StepError;
 use crate::path::{Missing, RootFd, c_path};
 use crate::plan::{DeviceKind, DeviceNode};
 use crate::sys::Errno;
-use crate::sys::mount::{MountAttr, attr, mount_setattr, move_mount, open_tree_clone};
+use crate::sys::mount::{MountAttr, attr};
 use crate::sys::open::openat;
 
 /// Links that programs expect (config-linux.md, "Default Devices" and the
@@ -153,19 +154,16 @@ fn bind(parent: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Result<(), St
         };
     }
     let path = c_path(&node.path).map_err(here)?;
-    let source = open_tree_clone(AT_FDCWD, &path, false).map_err(here)?;
+    let source = Source::open(AT_FDCWD, &path, false).map_err(here)?;
     verify(source.as_fd(), kind, number)
         .map_err(|errno| here(errno).with_detail("the host has another file of that name"))?;
     let attributes = MountAttr {
         set: attr::NOSUID | attr::NOEXEC,
         ..MountAttr::default()
     };
-    match mount_setattr(source.as_fd(), false, &attributes) {
-        Ok(()) | Err(Errno::ENOSYS) => {}
-        Err(errno) => return Err(here(errno)),
-    }
     let target = place(parent, name).map_err(here)?;
-    move_mount(source.as_fd(), target.as_fd()).map_err(here)
+    let bound = source.attach(target.as_fd(), &[attributes]);
+    bound.map(drop).map_err(here)
 }
 
 /// A file to bind onto: the one that is there, or a new one. A link is neither.

@@ -8,12 +8,12 @@ use nix::sys::stat::Mode;
 use nix::unistd::{chdir, chroot, fchdir};
 
 use super::prepare::unescape;
+use crate::attach::{set_attributes_by, set_propagation};
 use crate::error::StepError;
-use crate::mounts::set_propagation;
 use crate::path::{RootFd, c_path};
 use crate::plan::RootfsPlan;
 use crate::sys::Errno;
-use crate::sys::mount::{MountAttr, attr, mount, mount_setattr};
+use crate::sys::mount::{MountAttr, attr, mount};
 use crate::sys::open::open;
 
 /// Enters the root and leaves nothing of the host's mounts behind; then closes
@@ -28,7 +28,7 @@ pub(crate) fn enter(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
     }
     chdir("/").map_err(|errno| failed("change to the root of", errno))?;
     if let Some(asked) = plan.propagation {
-        set_propagation(root.as_fd(), asked.flag, asked.recursive)
+        set_propagation(root.as_fd(), Some(c"/"), asked.flag, asked.recursive)
             .map_err(|errno| failed("set the propagation of", errno))?;
     }
     if plan.readonly {
@@ -36,14 +36,9 @@ pub(crate) fn enter(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
             set: attr::RDONLY,
             ..MountAttr::default()
         };
-        let done = match mount_setattr(root.as_fd(), false, &read_only) {
-            Err(Errno::ENOSYS) => {
-                let flags = libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY;
-                mount(None, c"/", None, flags, None)
-            }
-            done => done,
-        };
-        done.map_err(|errno| failed("make read-only", errno))?;
+        // The container's procfs is the one that is there now, if any.
+        set_attributes_by(root.as_fd(), c"/", &read_only)
+            .map_err(|errno| failed("make read-only", errno))?;
     }
     Ok(())
 }

@@ -1,19 +1,17 @@
 //! Paths that nobody inside may see, and paths that nobody inside may change.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, makedev};
 
 use super::dev::verify;
+use crate::attach::{FileSystem, Parameter, Source};
 use crate::error::StepError;
 use crate::path::{RootFd, is_directory};
 use crate::sys::Errno;
-use crate::sys::mount::{
-    MountAttr, attr, fsconfig_create, fsconfig_string, fsmount, fsopen, mount_setattr, move_mount,
-    open_tree_clone,
-};
+use crate::sys::mount::{MountAttr, attr};
 use crate::sys::open::open;
 
 /// Covers files with the host's `/dev/null`, never with the image's, and
@@ -27,24 +25,17 @@ pub(crate) fn mask(root: &RootFd, paths: &[PathBuf]) -> Result<(), StepError> {
             continue;
         };
         let failed = |errno| failed("mask", path, errno);
-        let cover = if is_directory(target.as_fd()).map_err(failed)? {
-            match &empty {
-                Some(first) => open_tree_clone(first.as_fd(), c"", false).map_err(failed)?,
-                None => {
-                    let made = empty_directory().map_err(failed)?;
-                    move_mount(made.as_fd(), target.as_fd()).map_err(failed)?;
-                    empty = Some(made);
-                    continue;
-                }
-            }
-        } else {
+        if !is_directory(target.as_fd()).map_err(failed)? {
             let source = match &null {
                 Some(source) => source,
                 None => null.insert(host_null()?),
             };
-            open_tree_clone(source.as_fd(), c"", false).map_err(failed)?
-        };
-        move_mount(cover.as_fd(), target.as_fd()).map_err(failed)?;
+            bind(source.as_fd(), target.as_fd(), false, &[]).map_err(failed)?;
+        } else if let Some(first) = &empty {
+            bind(first.as_fd(), target.as_fd(), false, &[]).map_err(failed)?;
+        } else {
+            empty = Some(empty_directory(target.as_fd()).map_err(failed)?);
+        }
     }
     Ok(())
 }
@@ -61,11 +52,18 @@ pub(crate) fn protect(root: &RootFd, paths: &[PathBuf]) -> Result<(), StepError>
             continue;
         };
         let failed = |errno| failed("make read-only", path, errno);
-        let tree = open_tree_clone(target.as_fd(), c"", true).map_err(failed)?;
-        mount_setattr(tree.as_fd(), false, &read_only).map_err(failed)?;
-        move_mount(tree.as_fd(), target.as_fd()).map_err(failed)?;
+        bind(target.as_fd(), target.as_fd(), true, &[read_only]).map_err(failed)?;
     }
     Ok(())
+}
+
+fn bind(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    recursive: bool,
+    attributes: &[MountAttr],
+) -> Result<OwnedFd, Errno> {
+    Source::open(source, c"", recursive)?.attach(target, attributes)
 }
 
 /// What is at the path; a path that is not there needs no cover.
@@ -95,21 +93,25 @@ fn host_null() -> Result<OwnedFd, StepError> {
 
 /// A read-only tmpfs that holds nothing. One block and one inode are all it may
 /// ever take; kernels that refuse so little get none of these limits.
-fn empty_directory() -> Result<OwnedFd, Errno> {
-    match tmpfs(&[(c"nr_blocks", c"1"), (c"nr_inodes", c"1")]) {
-        Err(Errno::EINVAL | Errno::ENOSPC) => tmpfs(&[]),
+fn empty_directory(target: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let limits = ["nr_blocks", "nr_inodes"].map(|key| Parameter {
+        key: key.to_owned(),
+        value: Some("1".to_owned()),
+    });
+    match tmpfs(target, &limits) {
+        Err(Errno::EINVAL | Errno::ENOSPC) => tmpfs(target, &[]),
         made => made,
     }
 }
 
-fn tmpfs(parameters: &[(&std::ffi::CStr, &std::ffi::CStr)]) -> Result<OwnedFd, Errno> {
-    let fs = fsopen(c"tmpfs")?;
-    fsconfig_string(fs.as_fd(), c"source", c"tmpfs")?;
-    for (key, value) in parameters {
-        fsconfig_string(fs.as_fd(), key, value)?;
-    }
-    fsconfig_create(fs.as_fd())?;
-    fsmount(fs.as_fd(), attr::RDONLY)
+fn tmpfs(target: BorrowedFd<'_>, parameters: &[Parameter]) -> Result<OwnedFd, Errno> {
+    let tmpfs = FileSystem {
+        fs_type: c"tmpfs",
+        source: c"tmpfs",
+        parameters,
+        attributes: attr::RDONLY,
+    };
+    tmpfs.attach(target).map_err(|refused| refused.errno)
 }
 
 fn failed(action: &'static str, path: &Path, errno: Errno) -> StepError {

@@ -1,17 +1,18 @@
 //! Propagation of the mount namespace, and the root as a mount of its own.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::Mode;
 
+use crate::attach::Source;
 use crate::error::StepError;
 use crate::mounts::Propagation;
 use crate::path::{RootFd, c_path, is_directory};
 use crate::plan::RootfsPlan;
 use crate::sys::Errno;
-use crate::sys::mount::{mount, move_mount, open_tree_clone};
+use crate::sys::mount::mount;
 use crate::sys::open::open;
 
 /// Cuts the namespace off from the host's mounts and binds the root onto itself:
@@ -32,31 +33,15 @@ pub(crate) fn prepare(plan: &RootfsPlan) -> Result<RootFd, StepError> {
     if plan.propagation.is_some() {
         isolate_parent(&plan.path)?;
     }
-    match open_tree_clone(AT_FDCWD, &path, true) {
-        Ok(tree) => {
-            // The name was looked up twice; both must be one directory.
-            same(&directory, &tree).map_err(|errno| failed("bind rootfs", errno))?;
-            move_mount(tree.as_fd(), directory.as_fd())
-                .map_err(|errno| failed("bind rootfs", errno))?;
-            Ok(RootFd::new(tree))
-        }
-        Err(Errno::ENOSYS) => {
-            let flags = libc::MS_BIND | libc::MS_REC;
-            mount(Some(&path), &path, None, flags, None)
-                .map_err(|errno| failed("bind rootfs", errno))?;
-            let bound = open(
-                plan.path.as_path(),
-                OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-                Mode::empty(),
-            )
-            .map_err(|errno| failed("open rootfs", errno))?;
-            Ok(RootFd::new(bound))
-        }
-        Err(errno) => Err(failed("bind rootfs", errno)),
-    }
+    let failed = |errno| failed("bind rootfs", errno);
+    let source = Source::open(AT_FDCWD, &path, true).map_err(failed)?;
+    // The name was looked up twice; both must be one directory.
+    same(directory.as_fd(), source.as_fd()).map_err(failed)?;
+    let root = source.attach(directory.as_fd(), &[]).map_err(failed)?;
+    Ok(RootFd::new(root))
 }
 
-fn same(one: &std::os::fd::OwnedFd, other: &std::os::fd::OwnedFd) -> Result<(), Errno> {
+fn same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<(), Errno> {
     use nix::sys::stat::fstat;
     let (one, other) = (fstat(one)?, fstat(other)?);
     if one.st_dev == other.st_dev && one.st_ino == other.st_ino {

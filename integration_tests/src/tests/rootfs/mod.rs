@@ -1,5 +1,7 @@
 //! The root file system itself.
 
+mod without_mount_api;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -22,6 +24,11 @@ list!["rootfs":
     root_that_is_a_link,
     user_namespace_root,
 ];
+
+/// Those of kernels without the mount API.
+pub(super) fn without_mount_api() -> Vec<super::Test> {
+    without_mount_api::tests()
+}
 
 fn read_only_root(case: &Case) -> Outcome {
     case.edit(|c| c["root"]["readonly"] = json!(true))?;
