@@ -2,12 +2,14 @@
 //! state document.
 
 mod caller;
+mod features;
 mod id;
 mod root;
 mod status;
 mod time;
 
 pub use caller::Caller;
+pub use features::features;
 pub use id::ContainerId;
 pub use root::StateRoot;
 pub use status::{StateDocument, Status};

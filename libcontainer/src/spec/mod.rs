@@ -8,10 +8,8 @@ mod reader;
 
 pub use reader::{Document, read_process, read_spec};
 mod default;
-mod features;
 
 pub use default::{DefaultConfig, default_config};
-pub use features::features;
 pub use oci_spec::runtime as oci;
 
 /// The newest version of the runtime-spec that this library implements.

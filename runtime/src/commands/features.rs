@@ -1,9 +1,9 @@
 //! `features`.
 
 use libcontainer::Result;
+use libcontainer::container::features;
 use libcontainer::error::{Error, ErrorKind};
 use libcontainer::lifecycle::Exit;
-use libcontainer::spec::features;
 use serde::Serialize as _;
 use serde_json::Serializer;
 use serde_json::ser::PrettyFormatter;

@@ -1,7 +1,13 @@
 //! The features document (runtime-spec, "Features Structure"): what this library
 //! implements, whatever the host has.
 
-use super::{VERSION, oci};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::mounts;
+use crate::seccomp;
+use crate::security::capabilities;
+use crate::spec::{VERSION, oci};
 
 /// The features document of a program of this version.
 #[must_use]
@@ -16,7 +22,7 @@ pub fn features(version: &str) -> oci::Features {
         .set_oci_version_min("1.0.0".to_owned())
         .set_oci_version_max(VERSION.to_owned())
         .set_hooks(Some(names(&HOOKS)))
-        .set_mount_options(Some(names(&MOUNT_OPTIONS)))
+        .set_mount_options(Some(mount_options()))
         .set_linux(Some(linux()))
         .set_annotations(Some(annotations.into()))
         .set_potentially_unsafe_config_annotations(Some(names(&UNSAFE_ANNOTATIONS)));
@@ -31,14 +37,14 @@ fn linux() -> oci::LinuxFeature {
         .set_systemd(Some(false))
         .set_systemd_user(Some(false))
         .set_rdma(Some(true));
-    let mut seccomp = oci::Seccomp::default();
-    seccomp
+    let mut filters = oci::Seccomp::default();
+    filters
         .set_enabled(Some(true))
-        .set_actions(Some(SECCOMP_ACTIONS.to_vec()))
-        .set_operators(Some(names(&SECCOMP_OPERATORS)))
-        .set_archs(Some(SECCOMP_ARCHS.to_vec()))
-        .set_known_flags(Some(names(&SECCOMP_FLAGS)))
-        .set_supported_flags(Some(names(&SECCOMP_FLAGS)));
+        .set_actions(typed(&seccomp::known_actions()))
+        .set_operators(Some(names(&seccomp::known_operators())))
+        .set_archs(typed(&seccomp::known_archs()))
+        .set_known_flags(Some(sorted(&seccomp::known_flags())))
+        .set_supported_flags(Some(sorted(&seccomp::supported_flags())));
     let mut apparmor = oci::Apparmor::default();
     apparmor.set_enabled(Some(false));
     let mut selinux = oci::Selinux::default();
@@ -53,7 +59,7 @@ fn linux() -> oci::LinuxFeature {
         .set_modes(Some(names(&MEMORY_POLICY_MODES)))
         .set_flags(Some(names(&MEMORY_POLICY_FLAGS)));
     let mut idmap = oci::IDMap::default();
-    idmap.set_enabled(Some(true));
+    idmap.set_enabled(Some(false));
     let mut mount_extensions = oci::MountExtensions::default();
     mount_extensions.set_idmap(Some(idmap));
     let mut net_devices = oci::NetDevices::default();
@@ -61,9 +67,9 @@ fn linux() -> oci::LinuxFeature {
     let mut linux = oci::LinuxFeature::default();
     linux
         .set_namespaces(Some(NAMESPACES.to_vec()))
-        .set_capabilities(Some(names(&CAPABILITIES)))
+        .set_capabilities(Some(capabilities::names().map(ToOwned::to_owned).collect()))
         .set_cgroup(Some(cgroup))
-        .set_seccomp(Some(seccomp))
+        .set_seccomp(Some(filters))
         .set_apparmor(Some(apparmor))
         .set_selinux(Some(selinux))
         .set_intel_rdt(Some(intel_rdt))
@@ -71,6 +77,26 @@ fn linux() -> oci::LinuxFeature {
         .set_mount_extensions(Some(mount_extensions))
         .set_net_devices(Some(net_devices));
     linux
+}
+
+/// What a mount may say, less what is refused so far.
+fn mount_options() -> Vec<String> {
+    let known = mounts::NAMES.iter().copied();
+    let known: Vec<&str> = known
+        .filter(|name| !matches!(*name, "idmap" | "ridmap"))
+        .collect();
+    names(&known)
+}
+
+/// The names as oci-spec's values of them.
+fn typed<T: DeserializeOwned>(names: &[&str]) -> Option<Vec<T>> {
+    serde_json::from_value(json!(names)).ok()
+}
+
+fn sorted(list: &[&str]) -> Vec<String> {
+    let mut list = names(list);
+    list.sort_unstable();
+    list
 }
 
 fn names(names: &[&str]) -> Vec<String> {
@@ -90,71 +116,6 @@ const HOOKS: [&str; 6] = [
 /// before they are obeyed, so that what engines filter by this list stays right.
 const UNSAFE_ANNOTATIONS: [&str; 2] = ["org.criu.config", "org.systemd.property."];
 
-const MOUNT_OPTIONS: [&str; 62] = [
-    "async",
-    "atime",
-    "bind",
-    "defaults",
-    "dev",
-    "diratime",
-    "dirsync",
-    "exec",
-    "idmap",
-    "iversion",
-    "lazytime",
-    "loud",
-    "mand",
-    "noatime",
-    "nodev",
-    "nodiratime",
-    "noexec",
-    "noiversion",
-    "nolazytime",
-    "nomand",
-    "norelatime",
-    "nostrictatime",
-    "nosuid",
-    "nosymfollow",
-    "private",
-    "ratime",
-    "rbind",
-    "rdev",
-    "rdiratime",
-    "relatime",
-    "remount",
-    "rexec",
-    "ridmap",
-    "rnoatime",
-    "rnodev",
-    "rnodiratime",
-    "rnoexec",
-    "rnorelatime",
-    "rnostrictatime",
-    "rnosuid",
-    "rnosymfollow",
-    "ro",
-    "rprivate",
-    "rrelatime",
-    "rro",
-    "rrw",
-    "rshared",
-    "rslave",
-    "rstrictatime",
-    "rsuid",
-    "rsymfollow",
-    "runbindable",
-    "rw",
-    "shared",
-    "silent",
-    "slave",
-    "strictatime",
-    "suid",
-    "symfollow",
-    "sync",
-    "tmpcopyup",
-    "unbindable",
-];
-
 const NAMESPACES: [oci::LinuxNamespaceType; 8] = [
     oci::LinuxNamespaceType::Cgroup,
     oci::LinuxNamespaceType::Ipc,
@@ -164,103 +125,6 @@ const NAMESPACES: [oci::LinuxNamespaceType; 8] = [
     oci::LinuxNamespaceType::Time,
     oci::LinuxNamespaceType::User,
     oci::LinuxNamespaceType::Uts,
-];
-
-/// In the order of their numbers (capabilities(7)).
-const CAPABILITIES: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
-
-const SECCOMP_ACTIONS: [oci::LinuxSeccompAction; 9] = [
-    oci::LinuxSeccompAction::ScmpActAllow,
-    oci::LinuxSeccompAction::ScmpActErrno,
-    oci::LinuxSeccompAction::ScmpActKill,
-    oci::LinuxSeccompAction::ScmpActKillProcess,
-    oci::LinuxSeccompAction::ScmpActKillThread,
-    oci::LinuxSeccompAction::ScmpActLog,
-    oci::LinuxSeccompAction::ScmpActNotify,
-    oci::LinuxSeccompAction::ScmpActTrace,
-    oci::LinuxSeccompAction::ScmpActTrap,
-];
-
-const SECCOMP_OPERATORS: [&str; 7] = [
-    "SCMP_CMP_EQ",
-    "SCMP_CMP_GE",
-    "SCMP_CMP_GT",
-    "SCMP_CMP_LE",
-    "SCMP_CMP_LT",
-    "SCMP_CMP_MASKED_EQ",
-    "SCMP_CMP_NE",
-];
-
-const SECCOMP_ARCHS: [oci::Arch; 20] = [
-    oci::Arch::ScmpArchAarch64,
-    oci::Arch::ScmpArchArm,
-    oci::Arch::ScmpArchLoongarch64,
-    oci::Arch::ScmpArchM68k,
-    oci::Arch::ScmpArchMips,
-    oci::Arch::ScmpArchMips64,
-    oci::Arch::ScmpArchMips64n32,
-    oci::Arch::ScmpArchMipsel,
-    oci::Arch::ScmpArchMipsel64,
-    oci::Arch::ScmpArchMipsel64n32,
-    oci::Arch::ScmpArchPpc,
-    oci::Arch::ScmpArchPpc64,
-    oci::Arch::ScmpArchPpc64le,
-    oci::Arch::ScmpArchRiscv64,
-    oci::Arch::ScmpArchS390x,
-    oci::Arch::ScmpArchSh,
-    oci::Arch::ScmpArchSheb,
-    oci::Arch::ScmpArchX32,
-    oci::Arch::ScmpArchX86,
-    oci::Arch::ScmpArchX86_64,
-];
-
-const SECCOMP_FLAGS: [&str; 4] = [
-    "SECCOMP_FILTER_FLAG_LOG",
-    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-    "SECCOMP_FILTER_FLAG_TSYNC",
-    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ];
 
 const MEMORY_POLICY_MODES: [&str; 7] = [
@@ -286,7 +150,7 @@ const MEMORY_POLICY_FLAGS: [&str; 3] = [
     reason = "a test fails by panicking"
 )]
 mod tests {
-    use super::{MOUNT_OPTIONS, SECCOMP_FLAGS, SECCOMP_OPERATORS, features};
+    use super::features;
     use serde_json::{Value, json};
 
     fn document() -> Value {
@@ -295,9 +159,21 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_and_unique() {
-        assert!(MOUNT_OPTIONS.is_sorted_by(|a, b| a < b));
-        assert!(SECCOMP_OPERATORS.is_sorted_by(|a, b| a < b));
-        assert!(SECCOMP_FLAGS.is_sorted_by(|a, b| a < b));
+        let document = document();
+        for path in [
+            "/mountOptions",
+            "/linux/seccomp/actions",
+            "/linux/seccomp/archs",
+            "/linux/seccomp/knownFlags",
+            "/linux/seccomp/operators",
+        ] {
+            let list = document.pointer(path).unwrap().as_array().unwrap();
+            let names: Vec<&str> = list.iter().map(|name| name.as_str().unwrap()).collect();
+            assert!(
+                names.is_sorted_by(|a, b| a < b) && !names.is_empty(),
+                "{path}"
+            );
+        }
     }
 
     #[test]
@@ -321,7 +197,7 @@ mod tests {
         }
         assert_eq!(
             linux["mountExtensions"],
-            json!({"idmap": {"enabled": true}})
+            json!({"idmap": {"enabled": false}})
         );
         assert_eq!(document["ociVersionMin"], "1.0.0");
     }
