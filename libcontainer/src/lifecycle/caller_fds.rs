@@ -19,7 +19,11 @@ impl CallerFds {
     pub(super) fn check(listens: bool, preserve: u32) -> Result<Self, Error> {
         let listen = if listens { listen_fds() } else { 0 };
         let fds = Self { listen, preserve };
-        every_open("listen", 0, listen)?;
+        // A caller's promise of sockets is passed on as it is; one that is not
+        // there is the program's to miss.
+        if let Err(error) = every_open("listen", 0, listen) {
+            log::warn!("LISTEN_FDS: {error}");
+        }
         every_open("preserved", listen, preserve)?;
         Ok(fds)
     }

@@ -16,7 +16,7 @@ use crate::error::StepError;
 use crate::hooks;
 use crate::mounts::{self, MountKind};
 use crate::namespaces::Kind;
-use crate::path::RootFd;
+use crate::path::{Missing, RootFd};
 use crate::plan::{InitPlan, StartGate, TimeOffset};
 use crate::rootfs;
 use crate::security::keyring;
@@ -322,6 +322,7 @@ impl Session<'_> {
         }
         self.run_hooks()?;
         let pty = self.open_terminal(&root)?;
+        make_cwd(&root, &plan.process.cwd);
         rootfs::set_sysctls(proc.as_fd(), &plan.sysctls)?;
         rootfs::protect(&root, &plan.rootfs.readonly_paths)?;
         rootfs::mask(&root, &plan.rootfs.masked)?;
@@ -421,6 +422,14 @@ impl Session<'_> {
         pty.give_to(self.plan.process.user.uid)?;
         rootfs::bind_console(root, pty.terminal.as_fd())?;
         Ok(Some(pty))
+    }
+}
+
+/// Makes the working directory while the root can still be written. What stands
+/// in the way is said where it is entered.
+fn make_cwd(root: &RootFd, cwd: &Path) {
+    if cwd != Path::new("/") {
+        let _ = root.ensure(cwd, Missing::Directory);
     }
 }
 

@@ -9,6 +9,7 @@ list!["process":
     preserved_descriptors,
     preserved_descriptor_that_is_not_open,
     listen_fds,
+    promised_listen_fds_that_are_not_open,
     closed_stdio,
     stdio_is_the_callers,
     standard_input_is_read,
@@ -107,6 +108,23 @@ fn listen_fds(case: &Case) -> Outcome {
         vec![0, 1, 2, 3, 4],
     )?;
     has(seen.part("env"), "LISTEN_FDS=2")?;
+    has(seen.part("env"), "LISTEN_PID=1")
+}
+
+/// The program is told what its caller was told, and gets nothing of ours.
+fn promised_listen_fds_that_are_not_open(case: &Case) -> Outcome {
+    case.bundle.script(Seen::SCRIPT)?;
+    let call = case.call(&["run", &case.id]).env("LISTEN_FDS", "3");
+    let answer = call
+        .under("exec 3>&- 4>&- 5>&-; exec \"$@\"")
+        .answer()?
+        .ok()?;
+    let seen = Seen::parse(&answer.out())?;
+    same(
+        "numbers",
+        seen.fds().into_keys().collect::<Vec<_>>(),
+        vec![0, 1, 2],
+    )?;
     has(seen.part("env"), "LISTEN_PID=1")
 }
 

@@ -20,6 +20,7 @@ list!["process":
     empty_home_is_looked_up,
     cwd_is_set,
     missing_cwd_is_made,
+    missing_cwd_is_made_in_a_read_only_root,
     cwd_that_only_root_may_enter,
     cwd_that_only_the_user_may_enter,
     missing_program,
@@ -130,6 +131,18 @@ fn cwd_is_set(case: &Case) -> Outcome {
         "cwd",
         case.run_script("readlink /proc/self/cwd")?,
         "/home/bob",
+    )
+}
+
+fn missing_cwd_is_made_in_a_read_only_root(case: &Case) -> Outcome {
+    case.edit(|c| {
+        c["root"]["readonly"] = json!(true);
+        c["process"]["cwd"] = json!("/made/for/it");
+    })?;
+    same(
+        "cwd",
+        case.run_script("readlink /proc/self/cwd")?,
+        "/made/for/it".to_owned(),
     )
 }
 
