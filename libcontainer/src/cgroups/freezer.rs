@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use super::parse;
 use super::parse::{keyed, word};
 use super::record::{Cgroup, RecordedHierarchy};
 use crate::error::StepError;
@@ -54,6 +55,30 @@ impl Cgroup {
             Freezer::V2(tree) => (tree.file("cgroup.freeze"), "0"),
         };
         small_file::write(&file, value).map_err(|errno| StepError::new("thaw", file, errno))
+    }
+
+    /// Thaws another v1 cgroup that holds a killed process of ours frozen, and so
+    /// keeps it from dying: somebody moved it there. Only one that holds nothing
+    /// else is touched. Gives that cgroup's folder, for messages.
+    pub fn thaw_holder_of(&self, pid: i32) -> Option<String> {
+        let tree = self.v1("freezer")?;
+        let text = small_file::read_proc(&format!("/proc/{pid}/cgroup")).ok()?;
+        let holder = parse::memberships(&text)
+            .into_iter()
+            .find(|it| it.controllers.iter().any(|name| name == "freezer"))?;
+        let folder = format!("{}{}", tree.mount, holder.path);
+        if holder.path == tree.path || holder.path.contains("..") {
+            return None;
+        }
+        let tasks = small_file::read(&format!("{folder}/cgroup.procs")).ok()?;
+        let alone = std::str::from_utf8(&tasks).is_ok_and(|text| text.trim() == pid.to_string());
+        if alone {
+            let file = format!("{folder}/freezer.state");
+            if let Err(errno) = small_file::write(&file, "THAWED") {
+                log::warn!("{}", StepError::new("thaw", file, errno));
+            }
+        }
+        Some(folder)
     }
 
     /// Thaws the v1 cgroup and all below it, so that SIGKILL reaches also a

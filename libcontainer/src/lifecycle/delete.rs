@@ -1,7 +1,7 @@
 //! `delete`: the same way for a container that ended, one that is killed for it,
 //! and what a killed `create` left.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -9,6 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::load::Loaded;
 use super::start::hook_state;
 use crate::Result;
+use crate::cgroups::Cgroup;
 use crate::container::{StateRoot, Status};
 use crate::error::{Error, ErrorKind, StepError};
 use crate::hooks;
@@ -105,7 +106,7 @@ fn end_processes(remains: &Remains, deadline: Instant) -> Result<()> {
         if cgroup.is_frozen().unwrap_or_default() {
             cgroup.thaw()?;
         }
-        await_end(init.as_fd(), deadline, remains.pid)?;
+        await_killed(init.as_fd(), deadline, remains.pid, &cgroup)?;
     }
     // Others end with the first process of their pid namespace.
     let alone = remains.own_pid_namespace && remains.pid > 0;
@@ -117,22 +118,35 @@ fn end_processes(remains: &Remains, deadline: Instant) -> Result<()> {
     Ok(())
 }
 
-fn await_end(pidfd: std::os::fd::BorrowedFd<'_>, deadline: Instant, pid: i32) -> Result<()> {
+/// Waits for a killed process. One that does not end within a moment is looked
+/// after: a freezer of another's may hold it.
+fn await_killed(pidfd: BorrowedFd<'_>, deadline: Instant, pid: i32, cgroup: &Cgroup) -> Result<()> {
+    const MOMENT: Duration = Duration::from_millis(200);
+    let failed = |errno| Error::from(StepError::new("wait for", format!("process {pid}"), errno));
+    if ended_by(pidfd, deadline.min(Instant::now() + MOMENT)).map_err(failed)? {
+        return Ok(());
+    }
+    let holder = cgroup.thaw_holder_of(pid);
+    if ended_by(pidfd, deadline).map_err(failed)? {
+        return Ok(());
+    }
+    let reason = match holder {
+        Some(folder) => format!("it does not end; it is in cgroup {folder}"),
+        None => "it does not end".to_owned(),
+    };
+    Err(StepError::refused("kill", format!("process {pid}"), reason).into())
+}
+
+fn ended_by(pidfd: BorrowedFd<'_>, deadline: Instant) -> std::result::Result<bool, Errno> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(pidfd, PollFlags::POLLIN)];
         match poll(&mut fds, timeout) {
+            Ok(0) if left.is_zero() => return Ok(false),
             Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(()),
-            Err(errno) => {
-                return Err(StepError::new("wait for", format!("process {pid}"), errno).into());
-            }
-        }
-        if left.is_zero() {
-            return Err(
-                StepError::refused("kill", format!("process {pid}"), "it does not end").into(),
-            );
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(errno),
         }
     }
 }

@@ -17,6 +17,7 @@ list!["cgroup":
     frozen_cgroup_is_refused,
     exec_joins_every_hierarchy,
     other_containers_stay,
+    init_that_a_foreign_freezer_holds_is_deleted,
 ];
 
 fn joins_every_hierarchy(case: &Case) -> Outcome {
@@ -146,4 +147,26 @@ fn other_containers_stay(case: &Case) -> Outcome {
     case.status_is("running")?;
     let listed = case.rt(&["list", "-q"])?.ok()?.out();
     lacks(&listed, &second.id)
+}
+
+/// Frozen in a cgroup that is not the container's, its init cannot die before that
+/// one is thawed.
+fn init_that_a_foreign_freezer_holds_is_deleted(case: &Case) -> Outcome {
+    let hierarchies = Hierarchies::read()?;
+    let Some(point) = hierarchies.controller("freezer") else {
+        return skip("needs the freezer of cgroup v1");
+    };
+    case.run_asleep()?;
+    let foreign = point.join(format!("{}-foreign", case.cgroup.trim_start_matches('/')));
+    fs::create_dir(&foreign)?;
+    fs::write(foreign.join("cgroup.procs"), case.pid()?.to_string())?;
+    fs::write(foreign.join("freezer.state"), "FROZEN")?;
+    let deleted = case
+        .call(&["delete", "--force", &case.id])
+        .limit(9)
+        .answer();
+    fs::write(foreign.join("freezer.state"), "THAWED")?;
+    deleted?.ok()?;
+    fs::remove_dir(&foreign)?;
+    case.nothing_left()
 }
