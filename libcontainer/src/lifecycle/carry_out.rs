@@ -41,8 +41,6 @@ pub(super) struct Made {
     pub(super) child: Child,
     /// The terminal's master, when it is ours to relay.
     pub(super) master: Option<OwnedFd>,
-    /// Whether the configuration gave the terminal its size.
-    pub(super) has_size: bool,
 }
 
 /// The plan with all that it is carried out with.
@@ -100,12 +98,6 @@ impl Work<'_> {
             record,
             child,
             master,
-            has_size: self
-                .plan
-                .init
-                .process
-                .terminal
-                .is_some_and(|terminal| terminal.size.is_some()),
         })
     }
 
@@ -302,7 +294,7 @@ impl Work<'_> {
         if let Some(socket) = self.pidfd_socket {
             socket.send(child.pidfd.as_fd(), "pidfd")?;
         }
-        hand_over_terminal(ready, self.console)
+        hand_over_terminal(ready, self.console, process)
     }
 
     fn hand_over_listener(&self, child: &Child, number: i32) -> Result<(), Error> {

@@ -66,7 +66,7 @@ fn stay(made: Made, foreground: &Foreground, keep: bool) -> Result<Exit> {
     // Others may look and act while we wait.
     made.dir.unlock();
     let relay = match made.master.take() {
-        Some(master) => Relay::new(master, made.has_size),
+        Some(master) => Relay::new(master),
         None => Ok(Relay::without_terminal()),
     };
     let ended =

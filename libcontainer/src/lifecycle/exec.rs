@@ -58,9 +58,6 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
     let socket = request.stdio.console_socket.as_deref();
     check_terminal(process.terminal().unwrap_or_default(), request.mode, socket)?;
     let plan = judge(&process, request, &facts, fds)?;
-    let has_size = plan
-        .terminal
-        .is_some_and(|terminal| terminal.size.is_some());
     let tenant = TenantPlan {
         namespaces: facts.namespaces,
         keyring: facts.keyring.clone(),
@@ -84,7 +81,7 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
             let foreground = Foreground::enter()?;
             let (child, master) = work.carry_out(tenant)?;
             let relay = match master {
-                Some(master) => Relay::new(master, has_size)?,
+                Some(master) => Relay::new(master)?,
                 None => Relay::without_terminal(),
             };
             let ended = relay.run(&foreground, child.pidfd.as_fd(), child.pid)?;
@@ -291,7 +288,7 @@ impl Work<'_> {
         if let Some(socket) = &peers.pidfd_socket {
             socket.send(child.pidfd.as_fd(), "pidfd")?;
         }
-        let master = hand_over_terminal(ready, peers.console.as_ref())?;
+        let master = hand_over_terminal(ready, peers.console.as_ref(), &process)?;
         if let Some(path) = &self.request.stdio.pid_file {
             pid_file::write(path, child.pid)?;
         }

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::request::RunMode;
 use super::supervise::Ready;
 use crate::error::{Error, ErrorKind};
-use crate::terminal::ConsoleSocket;
+use crate::plan::ProcessPlan;
+use crate::terminal::{ConsoleSocket, fit};
 
 /// A terminal needs somebody to hand it to, and a socket something to be handed.
 pub(super) fn check_terminal(
@@ -31,13 +32,18 @@ pub(super) fn check_terminal(
 pub(super) fn hand_over_terminal(
     ready: Ready,
     console: Option<&ConsoleSocket>,
+    process: &ProcessPlan,
 ) -> Result<Option<OwnedFd>, Error> {
     match (ready.terminal, console) {
         (Some((name, master)), Some(socket)) => {
             socket.send(master.as_fd(), &name)?;
             Ok(None)
         }
-        (Some((_, master)), None) => Ok(Some(master)),
+        (Some((_, master)), None) => {
+            let has_size = process.terminal.is_some_and(|it| it.size.is_some());
+            fit(master.as_fd(), has_size)?;
+            Ok(Some(master))
+        }
         (None, _) => Ok(None),
     }
 }

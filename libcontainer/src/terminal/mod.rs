@@ -7,5 +7,6 @@ mod pty;
 mod relay;
 
 pub(crate) use console_socket::ConsoleSocket;
+pub(crate) use host::fit;
 pub(crate) use pty::Pty;
 pub(crate) use relay::{Foreground, Relay};

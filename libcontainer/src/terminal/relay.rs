@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::host::{HostTerminal, keep_line_ends};
+use super::host::HostTerminal;
 use crate::error::StepError;
 use crate::sys::fd::standing;
 use crate::sys::process::{Ended, pidfd_send_signal, wait};
@@ -130,13 +130,9 @@ impl Relay {
     }
 
     /// A relay between a pty's master and the caller's terminal.
-    pub(crate) fn new(master: OwnedFd, has_size: bool) -> std::result::Result<Self, StepError> {
+    pub(crate) fn new(master: OwnedFd) -> std::result::Result<Self, StepError> {
         let host = HostTerminal::take()?;
         let failed = |errno| StepError::new("set up", "the container's terminal", errno);
-        keep_line_ends(master.as_fd()).map_err(failed)?;
-        if !has_size {
-            host.copy_size(master.as_fd());
-        }
         fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed)?;
         Ok(Self {
             terminal: Some(Shown {
