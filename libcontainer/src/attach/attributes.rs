@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 use super::place::by_number;
-use crate::sys::mount::{MountAttr, attr, mount, mount_setattr};
+use crate::sys::mount::{MountAttr, attr, is_relatime, mount, mount_setattr};
 use crate::sys::{Errno, Result};
 
 /// Sets attributes of one mount; without mount_setattr(2), Linux 5.12, by a
@@ -73,7 +73,7 @@ fn present(mount_root: BorrowedFd<'_>) -> Result<u64> {
     let flags = fstatvfs(mount_root)?.flags();
     let time = if flags.contains(FsFlags::ST_NOATIME) {
         attr::NOATIME
-    } else if flags.contains(FsFlags::ST_RELATIME) {
+    } else if is_relatime(mount_root)? {
         0
     } else {
         attr::STRICTATIME

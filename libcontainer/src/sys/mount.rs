@@ -226,3 +226,16 @@ pub(crate) fn mount(
     check(returned.into())?;
     Ok(())
 }
+
+/// Whether a mount has relatime, ST_RELATIME of fstatvfs(3): not every C library
+/// has a name for it, and nix leaves out what has none.
+pub(crate) fn is_relatime(mount: BorrowedFd<'_>) -> Result<bool> {
+    const ST_RELATIME: libc::c_ulong = 4096;
+    let mut buffer = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the kernel fills the buffer, which is of its type.
+    let returned = unsafe { libc::fstatvfs(mount.as_raw_fd(), buffer.as_mut_ptr()) };
+    check(returned.into())?;
+    // SAFETY: the call succeeded, so that the buffer is filled.
+    let filled = unsafe { buffer.assume_init() };
+    Ok(filled.f_flag & ST_RELATIME != 0)
+}
