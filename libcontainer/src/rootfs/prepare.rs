@@ -30,8 +30,8 @@ pub(crate) fn prepare(plan: &RootfsPlan) -> Result<RootFd, StepError> {
         Mode::empty(),
     )
     .map_err(|errno| failed("open rootfs", errno))?;
-    if plan.propagation.is_some() {
-        isolate_parent(&plan.path)?;
+    if let Some(asked) = plan.propagation {
+        isolate_parent(&plan.path, asked)?;
     }
     let failed = |errno| failed("bind rootfs", errno);
     let source = Source::open(AT_FDCWD, &path, true).map_err(failed)?;
@@ -71,9 +71,9 @@ fn propagate(asked: Option<Propagation>) -> Result<(), StepError> {
 }
 
 /// The mount that holds the root must not be shared: pivot_root(2) refuses it,
-/// and the bind would show on the host. One that is only a slave stays so, and
-/// with it the root.
-fn isolate_parent(rootfs: &Path) -> Result<(), StepError> {
+/// and the bind would show on the host. A root that is asked to be a slave gets
+/// that from it, also where the answer of `/` did not reach it.
+fn isolate_parent(rootfs: &Path, asked: Propagation) -> Result<(), StepError> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| {
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
         StepError::new("read", "/proc/self/mountinfo", errno)
@@ -81,9 +81,14 @@ fn isolate_parent(rootfs: &Path) -> Result<(), StepError> {
     let Some((parent, true)) = holder(&text, rootfs) else {
         return Ok(());
     };
-    let failed = |errno| StepError::new("make private", parent.display().to_string(), errno);
+    let (action, flag) = if libc::c_ulong::try_from(asked.flag) == Ok(libc::MS_SLAVE) {
+        ("make a slave of", libc::MS_SLAVE)
+    } else {
+        ("make private", libc::MS_PRIVATE)
+    };
+    let failed = |errno| StepError::new(action, parent.display().to_string(), errno);
     let target = c_path(&parent).map_err(failed)?;
-    mount(None, &target, None, libc::MS_PRIVATE, None).map_err(failed)
+    mount(None, &target, None, flag, None).map_err(failed)
 }
 
 /// The mount that holds a path, and whether it is shared (proc_pid_mountinfo(5)).

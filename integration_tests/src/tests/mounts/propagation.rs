@@ -132,12 +132,27 @@ fn root_propagation(case: &Case) -> Outcome {
 }
 
 fn slave_root_of_a_shared_mount(case: &Case) -> Outcome {
-    // The host's mounts are all shared, the one that holds the root among them.
-    for (word, seen) in [("slave", "master:"), ("rslave", "master:")] {
+    // The host's mounts are all shared, the one that holds the root among them,
+    // be it `/` or another, which a word without the r does not reach.
+    let rootfs = case.bundle.rootfs.clone();
+    let root_is_a_slave = |word: &str| {
         case.edit(|c| c["linux"]["rootfsPropagation"] = json!(word))?;
         let propagation = case.probe()?.mount("/")?.propagation.clone();
-        has(&propagation, seen)?;
-        lacks(&propagation, "shared:")?;
+        has(&propagation, "master:")?;
+        lacks(&propagation, "shared:")
+    };
+    for word in ["slave", "rslave"] {
+        root_is_a_slave(word)?;
+        mount(
+            Some(&rootfs),
+            &rootfs,
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )?;
+        let on_a_mount = root_is_a_slave(word);
+        release(&rootfs)?;
+        on_a_mount?;
     }
     Ok(())
 }
