@@ -128,17 +128,43 @@ unsafe impl<const SIZE: usize> GlobalAlloc for Bump<SIZE> {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::undocumented_unsafe_blocks,
-    clippy::unwrap_used,
-    reason = "tests keep to layouts"
-)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
     use super::Bump;
     use std::alloc::{GlobalAlloc as _, Layout};
 
     fn layout(size: usize, align: usize) -> Layout {
         Layout::from_size_align(size, align).unwrap()
+    }
+
+    fn alloc<const SIZE: usize>(bump: &Bump<SIZE>, layout: Layout) -> *mut u8 {
+        // SAFETY: no layout here is of size zero.
+        unsafe { bump.alloc(layout) }
+    }
+
+    fn dealloc<const SIZE: usize>(bump: &Bump<SIZE>, block: *mut u8, layout: Layout) {
+        // SAFETY: each test gives back its own blocks, with the layout they have.
+        unsafe { bump.dealloc(block, layout) };
+    }
+
+    fn realloc<const SIZE: usize>(
+        bump: &Bump<SIZE>,
+        block: *mut u8,
+        layout: Layout,
+        size: usize,
+    ) -> *mut u8 {
+        // SAFETY: as for dealloc, and no size is zero.
+        unsafe { bump.realloc(block, layout, size) }
+    }
+
+    fn write(block: *mut u8, bytes: &[u8]) {
+        // SAFETY: the block is at least as long.
+        unsafe { std::slice::from_raw_parts_mut(block, bytes.len()) }.copy_from_slice(bytes);
+    }
+
+    fn read<'a>(block: *mut u8, length: usize) -> &'a [u8] {
+        // SAFETY: the block is at least as long, and written.
+        unsafe { std::slice::from_raw_parts(block, length) }
     }
 
     #[test]
@@ -154,7 +180,7 @@ mod tests {
             (16, 16),
             (128, 256),
         ] {
-            let block = unsafe { BUMP.alloc(layout(size, align)) };
+            let block = alloc(&BUMP, layout(size, align));
             assert_eq!(block.addr() % align, 0);
             assert!(BUMP.offset(block).is_some());
             assert!(block.addr() >= end);
@@ -166,55 +192,55 @@ mod tests {
     fn the_last_block_is_given_back_and_grown_in_place() {
         static BUMP: Bump<4096> = Bump::new();
         let eight = layout(8, 8);
-        let first = unsafe { BUMP.alloc(eight) };
-        let second = unsafe { BUMP.alloc(eight) };
-        assert_eq!(unsafe { BUMP.realloc(second, eight, 100) }, second);
-        assert_eq!(unsafe { BUMP.realloc(second, layout(100, 8), 16) }, second);
-        let third = unsafe { BUMP.alloc(eight) };
+        let first = alloc(&BUMP, eight);
+        let second = alloc(&BUMP, eight);
+        assert_eq!(realloc(&BUMP, second, eight, 100), second);
+        assert_eq!(realloc(&BUMP, second, layout(100, 8), 16), second);
+        let third = alloc(&BUMP, eight);
         assert_eq!(third.addr(), second.addr() + 16);
-        unsafe { BUMP.dealloc(third, eight) };
-        assert_eq!(unsafe { BUMP.alloc(eight) }, third);
+        dealloc(&BUMP, third, eight);
+        assert_eq!(alloc(&BUMP, eight), third);
         // One in the middle stays where it is, and taken.
-        unsafe { BUMP.dealloc(first, eight) };
-        assert!(unsafe { BUMP.alloc(eight) }.addr() > third.addr());
+        dealloc(&BUMP, first, eight);
+        assert!(alloc(&BUMP, eight).addr() > third.addr());
     }
 
     #[test]
     fn a_block_that_moves_keeps_its_bytes() {
         static BUMP: Bump<4096> = Bump::new();
         let four = layout(4, 4);
-        let block = unsafe { BUMP.alloc(four) }.cast::<[u8; 4]>();
-        unsafe { block.write([1, 2, 3, 4]) };
-        let behind = unsafe { BUMP.alloc(four) };
-        let moved = unsafe { BUMP.realloc(block.cast(), four, 8) };
+        let block = alloc(&BUMP, four);
+        write(block, &[1, 2, 3, 4]);
+        let behind = alloc(&BUMP, four);
+        let moved = realloc(&BUMP, block, four, 8);
         assert!(moved.addr() > behind.addr());
-        assert_eq!(unsafe { moved.cast::<[u8; 4]>().read() }, [1, 2, 3, 4]);
+        assert_eq!(read(moved, 4), [1, 2, 3, 4]);
         // Shrinking needs no move.
-        assert_eq!(unsafe { BUMP.realloc(block.cast(), four, 2) }, block.cast());
+        assert_eq!(realloc(&BUMP, block, four, 2), block);
     }
 
     #[test]
     fn what_does_not_fit_is_the_systems() {
         static BUMP: Bump<64> = Bump::new();
-        let block = unsafe { BUMP.alloc(layout(48, 1)) };
+        let block = alloc(&BUMP, layout(48, 1));
         assert!(BUMP.offset(block).is_some());
         let large = layout(100, 16);
-        let outside = unsafe { BUMP.alloc(large) };
+        let outside = alloc(&BUMP, large);
         assert!(!outside.is_null() && BUMP.offset(outside).is_none());
-        let outside = unsafe { BUMP.realloc(outside, large, 200) };
-        unsafe { BUMP.dealloc(outside, layout(200, 16)) };
+        let outside = realloc(&BUMP, outside, large, 200);
+        dealloc(&BUMP, outside, layout(200, 16));
         // Growing over the end moves out, with the bytes.
-        unsafe { block.write_bytes(7, 48) };
-        let moved = unsafe { BUMP.realloc(block, layout(48, 1), 65) };
+        write(block, &[7; 48]);
+        let moved = realloc(&BUMP, block, layout(48, 1), 65);
         assert!(BUMP.offset(moved).is_none());
-        assert_eq!(unsafe { moved.cast::<[u8; 48]>().read() }, [7; 48]);
-        unsafe { BUMP.dealloc(moved, layout(65, 1)) };
+        assert_eq!(read(moved, 48), [7; 48]);
+        dealloc(&BUMP, moved, layout(65, 1));
         // The rest of the arena is still there.
-        let last = unsafe { BUMP.alloc(layout(16, 1)) };
+        let last = alloc(&BUMP, layout(16, 1));
         assert!(BUMP.offset(last).is_some());
-        let full = unsafe { BUMP.alloc(layout(1, 1)) };
+        let full = alloc(&BUMP, layout(1, 1));
         assert!(BUMP.offset(full).is_none());
-        unsafe { BUMP.dealloc(full, layout(1, 1)) };
+        dealloc(&BUMP, full, layout(1, 1));
     }
 
     #[test]
@@ -223,9 +249,9 @@ mod tests {
         let take = || {
             let mut blocks = Vec::new();
             for n in 1..200_usize {
-                let block = unsafe { BUMP.alloc(layout(16, 8)) };
+                let block = alloc(&BUMP, layout(16, 8));
                 if n % 3 == 0 {
-                    unsafe { BUMP.dealloc(block, layout(16, 8)) };
+                    dealloc(&BUMP, block, layout(16, 8));
                 } else {
                     blocks.push(block.addr());
                 }

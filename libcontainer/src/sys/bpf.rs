@@ -1,8 +1,8 @@
 //! bpf(2), as far as device programs of cgroups need it.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use super::Errno;
+use super::{Errno, fd};
 
 /// `struct bpf_insn`.
 #[repr(C)]
@@ -89,11 +89,10 @@ unsafe fn bpf(command: i32, attributes: &mut Attributes) -> Result<libc::c_long,
     Errno::result(result)
 }
 
-fn owned(result: libc::c_long) -> Result<OwnedFd, Errno> {
-    let raw = RawFd::try_from(result).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel has just handed out this descriptor (close-on-exec, as
-    // all of bpf(2)'s are), and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+/// A command without a pointer among its attributes.
+fn plain(command: i32, mut attributes: Attributes) -> Result<libc::c_long, Errno> {
+    // SAFETY: the callers put numbers and descriptors there alone.
+    unsafe { bpf(command, &mut attributes) }
 }
 
 /// Loads a device program.
@@ -107,7 +106,8 @@ pub(crate) fn load_device_program(instructions: &[RawInsn]) -> Result<OwnedFd, E
         .pointer(16, LICENSE.as_ptr());
     // SAFETY: the kernel reads `count` instructions and the license up to its
     // NUL; both outlive the call.
-    owned(unsafe { bpf(BPF_PROG_LOAD, &mut attributes) }?)
+    let program = unsafe { bpf(BPF_PROG_LOAD, &mut attributes) }?;
+    Ok(fd::own(program))
 }
 
 /// Attaches a device program beside those that are there, or in the place of
@@ -127,8 +127,7 @@ pub(crate) fn attach_device_program(
             .u32(12, BPF_F_ALLOW_MULTI | BPF_F_REPLACE)
             .fd(16, old);
     }
-    // SAFETY: no pointer is among these attributes.
-    unsafe { bpf(BPF_PROG_ATTACH, &mut attributes) }.map(|_| ())
+    plain(BPF_PROG_ATTACH, attributes).map(|_| ())
 }
 
 /// Detaches a device program.
@@ -136,12 +135,11 @@ pub(crate) fn detach_device_program(
     cgroup: BorrowedFd<'_>,
     program: BorrowedFd<'_>,
 ) -> Result<(), Errno> {
-    let mut attributes = Attributes::new()
+    let attributes = Attributes::new()
         .fd(0, cgroup)
         .fd(4, program)
         .u32(8, BPF_CGROUP_DEVICE);
-    // SAFETY: no pointer is among these attributes.
-    unsafe { bpf(BPF_PROG_DETACH, &mut attributes) }.map(|_| ())
+    plain(BPF_PROG_DETACH, attributes).map(|_| ())
 }
 
 /// The device programs attached to this very cgroup; those that may not be
@@ -162,10 +160,8 @@ pub(crate) fn device_programs(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Er
     let count = usize::try_from(attributes.get_u32(24)).unwrap_or_default();
     let mut programs = Vec::new();
     for id in ids.iter().take(count) {
-        let mut attributes = Attributes::new().u32(0, *id);
-        // SAFETY: no pointer is among these attributes.
-        match unsafe { bpf(BPF_PROG_GET_FD_BY_ID, &mut attributes) }.and_then(owned) {
-            Ok(program) => programs.push(program),
+        match plain(BPF_PROG_GET_FD_BY_ID, Attributes::new().u32(0, *id)) {
+            Ok(program) => programs.push(fd::own(program)),
             Err(Errno::EPERM | Errno::EACCES | Errno::ENOENT) => {}
             Err(errno) => return Err(errno),
         }

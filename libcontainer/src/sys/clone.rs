@@ -1,8 +1,9 @@
 //! clone3(2), and the few calls that run between it and the exec in the child.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use super::call::{Call, Strings};
 use super::{Errno, Result, check, fd};
 
 /// Everything the child of [`spawn_image`] needs, prepared by the parent: the
@@ -61,12 +62,8 @@ pub(crate) fn spawn_image(
     cgroup: Option<BorrowedFd<'_>>,
     image: &Image<'_>,
 ) -> Result<Spawned> {
-    let argv = [
-        image.name.as_ptr(),
-        image.socket_number.as_ptr(),
-        std::ptr::null(),
-    ];
-    let envp = [std::ptr::null()];
+    let argv = Strings::new(&[image.name, image.socket_number]);
+    let envp = Strings::new(&[]);
     match clone3(flags, cgroup)? {
         Some(spawned) => Ok(spawned),
         None => trampoline(image, &argv, &envp),
@@ -142,53 +139,27 @@ fn clone(flags: libc::c_int, exit_signal: u64, pidfd: &mut libc::c_int) -> Resul
     })
 }
 
-/// The child between clone and exec: system calls on prepared data, nothing
-/// else. A failure is the exit status; the parent sees the socket close.
-fn trampoline(image: &Image<'_>, argv: &[*const c_char], envp: &[*const c_char]) -> ! {
-    // SAFETY: (all blocks of this function) plain system calls on numbers and on
-    // pointers into the parent's prepared data, of which this process has its
-    // own copy; none allocates or locks.
+/// The child between clone and exec: system calls on prepared data, of which it
+/// has its own copy, and nothing else. A failure is the exit status; the parent
+/// sees the socket close.
+fn trampoline(image: &Image<'_>, argv: &Strings<'_>, envp: &Strings<'_>) -> ! {
     if image.dies_with_parent {
-        // SAFETY: see above.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+        let signal = libc::SIGKILL as libc::c_ulong;
+        let _ = Call::Prctl(libc::PR_SET_PDEATHSIG, signal, 0).make();
     }
-    // SAFETY: see above. Nobody in a joined namespace may look into us.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    // Nobody in a joined namespace may look into us.
+    let _ = Call::Prctl(libc::PR_SET_DUMPABLE, 0, 0).make();
     if image.waits_for_id_maps {
-        let mut byte = 0_u8;
-        // SAFETY: see above; the kernel writes at most one byte.
-        let got = unsafe {
-            libc::read(
-                image.socket.as_raw_fd(),
-                (&raw mut byte).cast::<libc::c_void>(),
-                1,
-            )
-        };
-        if got != 1 {
-            // SAFETY: see above.
-            unsafe { libc::_exit(EXEC_FAILED) };
+        let mut byte = [0];
+        if Call::Read(image.socket, &mut byte).make() != Ok(1) {
+            exit_now(EXEC_FAILED);
         }
-        // SAFETY: see above. The raw calls: libc's wrappers signal all threads
-        // of a process, and its list of them is the parent's.
-        unsafe { libc::syscall(libc::SYS_setresgid, 0, 0, 0) };
-        // SAFETY: see above.
-        unsafe { libc::syscall(libc::SYS_setresuid, 0, 0, 0) };
+        let _ = Call::Setresgid(0).make();
+        let _ = Call::Setresuid(0).make();
     }
-    // SAFETY: see above.
-    unsafe { libc::fcntl(image.socket.as_raw_fd(), libc::F_SETFD, 0) };
-    // SAFETY: see above; both arrays end with a null pointer.
-    unsafe {
-        libc::syscall(
-            libc::SYS_execveat,
-            image.file.as_raw_fd(),
-            c"".as_ptr(),
-            argv.as_ptr(),
-            envp.as_ptr(),
-            libc::AT_EMPTY_PATH,
-        )
-    };
-    // SAFETY: see above.
-    unsafe { libc::_exit(EXEC_FAILED) }
+    let _ = Call::Fcntl(image.socket.as_raw_fd(), libc::F_SETFD, 0).make();
+    let _ = Call::ExecveatEmpty(image.file, argv, envp).make();
+    exit_now(EXEC_FAILED)
 }
 
 /// Ends the process at once, without the image's exit handlers.
@@ -197,19 +168,11 @@ pub(crate) fn exit_now(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// execve(2) of a path in the current root.
+/// execve(2) of a path in the current root: the reason for coming back.
 pub(crate) fn execve(path: &CStr, argv: &[&CStr], envp: &[&CStr]) -> Errno {
-    let argv: Vec<*const c_char> = pointers(argv);
-    let envp: Vec<*const c_char> = pointers(envp);
-    // SAFETY: both arrays end with a null pointer and point to live C strings.
-    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
-    Errno::last()
-}
-
-fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
-    strings
-        .iter()
-        .map(|string| string.as_ptr())
-        .chain([std::ptr::null()])
-        .collect()
+    let (argv, envp) = (Strings::new(argv), Strings::new(envp));
+    match Call::Execve(path, &argv, &envp).make() {
+        Err(errno) => errno,
+        Ok(_) => Errno::UnknownErrno,
+    }
 }

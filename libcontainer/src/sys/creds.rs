@@ -5,19 +5,22 @@
 
 use std::ffi::CStr;
 
-use super::{Result, check};
+use super::Result;
+use super::call::Call;
 
 const VERSION_3: u32 = 0x2008_0522;
 
+/// `struct __user_cap_header_struct` of capset(2).
 #[repr(C)]
-struct Header {
+pub(super) struct CapabilityHeader {
     version: u32,
     pid: i32,
 }
 
+/// `struct __user_cap_data_struct`; version 3 takes two.
 #[repr(C)]
 #[derive(Default, Clone, Copy)]
-struct Data {
+pub(super) struct CapabilityData {
     effective: u32,
     permitted: u32,
     inheritable: u32,
@@ -25,40 +28,35 @@ struct Data {
 
 /// capset(2).
 pub(crate) fn set_capabilities(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
-    let header = Header {
+    let header = CapabilityHeader {
         version: VERSION_3,
         pid: 0,
     };
-    let half = |shift: u32| Data {
+    let half = |shift: u32| CapabilityData {
         effective: (effective >> shift) as u32,
         permitted: (permitted >> shift) as u32,
         inheritable: (inheritable >> shift) as u32,
     };
     let data = [half(0), half(32)];
-    // SAFETY: version 3 takes a header and two data structures.
-    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })?;
+    Call::Capset(&header, &data).make()?;
     Ok(())
 }
 
 /// capget(2): the permitted set.
 pub(crate) fn permitted_capabilities() -> Result<u64> {
-    let mut header = Header {
+    let mut header = CapabilityHeader {
         version: VERSION_3,
         pid: 0,
     };
-    let mut data = [Data::default(); 2];
-    // SAFETY: version 3 fills two data structures.
-    check(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
+    let mut data = [CapabilityData::default(); 2];
+    Call::Capget(&mut header, &mut data).make()?;
     let [low, high] = data;
     Ok(u64::from(low.permitted) | u64::from(high.permitted) << 32)
 }
 
 /// prctl(2) with numbers.
 fn prctl(option: libc::c_int, first: libc::c_ulong, second: libc::c_ulong) -> Result<()> {
-    let unused: libc::c_ulong = 0;
-    // SAFETY: the options used here take numbers alone.
-    let returned = unsafe { libc::prctl(option, first, second, unused, unused) };
-    check(returned.into())?;
+    Call::Prctl(option, first, second).make()?;
     Ok(())
 }
 
@@ -91,55 +89,36 @@ pub(crate) fn set_no_new_privs() -> Result<()> {
 
 /// setgroups(2).
 pub(crate) fn set_groups(groups: &[u32]) -> Result<()> {
-    // SAFETY: the length is the slice's.
-    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
+    Call::Setgroups(groups).make()?;
     Ok(())
 }
 
 /// setresgid(2), all three.
 pub(crate) fn set_gid(gid: u32) -> Result<()> {
-    // SAFETY: numbers only.
-    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
+    Call::Setresgid(gid).make()?;
     Ok(())
 }
 
 /// setresuid(2), all three.
 pub(crate) fn set_uid(uid: u32) -> Result<()> {
-    // SAFETY: numbers only.
-    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })?;
+    Call::Setresuid(uid).make()?;
     Ok(())
 }
 
 /// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: the keyring's serial number.
 pub(crate) fn join_session_keyring(name: &CStr) -> Result<i32> {
-    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
-    // SAFETY: the name is a C string.
-    let serial = check(unsafe {
-        libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr())
-    })?;
+    let serial = Call::KeyctlJoinSessionKeyring(name).make()?;
     Ok(serial as i32)
 }
 
 /// keyctl(2) `KEYCTL_DESCRIBE`: "type;uid;gid;perm;description".
 pub(crate) fn describe_key(serial: i32, buffer: &mut [u8]) -> Result<usize> {
-    const KEYCTL_DESCRIBE: libc::c_int = 6;
-    // SAFETY: the kernel writes at most the length given.
-    let length = check(unsafe {
-        libc::syscall(
-            libc::SYS_keyctl,
-            KEYCTL_DESCRIBE,
-            serial,
-            buffer.as_mut_ptr(),
-            buffer.len(),
-        )
-    })?;
+    let length = Call::KeyctlDescribe(serial, buffer).make()?;
     Ok(length as usize)
 }
 
 /// keyctl(2) `KEYCTL_SETPERM`.
 pub(crate) fn set_key_permissions(serial: i32, permissions: u32) -> Result<()> {
-    const KEYCTL_SETPERM: libc::c_int = 5;
-    // SAFETY: numbers only.
-    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_SETPERM, serial, permissions) })?;
+    Call::KeyctlSetperm(serial, permissions).make()?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use super::call::Call;
 use super::{Errno, Result, check};
 
 /// Owns a descriptor that a system call has just returned.
@@ -48,18 +49,8 @@ pub(crate) fn close_range(first: RawFd, last: Option<RawFd>) -> Result<()> {
 /// Lets all descriptors from 3 on end at the next exec: `close_range` with
 /// `CLOSE_RANGE_CLOEXEC`, Linux 5.11, else one by one. Allocates nothing.
 pub(crate) fn keep_first_three_on_exec() -> Result<()> {
-    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 1 << 2;
     const FIRST: libc::c_uint = 3;
-    // SAFETY: changes a flag of descriptors, frees nothing.
-    let marked = check(unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            FIRST,
-            libc::c_uint::MAX,
-            CLOSE_RANGE_CLOEXEC,
-        )
-    });
-    match marked {
+    match Call::CloseRangeCloexec(FIRST).make() {
         Ok(_) => Ok(()),
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => {
             mark_each(FIRST as RawFd);
@@ -72,8 +63,8 @@ pub(crate) fn keep_first_three_on_exec() -> Result<()> {
 /// Marks one by one.
 fn mark_each(first: RawFd) {
     for number in first..most_fds() {
-        // SAFETY: F_SETFD touches no memory and fails on a closed number.
-        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        // Fails on a closed number.
+        let _ = Call::Fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC).make();
     }
 }
 
@@ -91,15 +82,15 @@ fn most_fds() -> RawFd {
 /// Sets or clears close-on-exec.
 pub(crate) fn set_cloexec(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
     let flag = if on { libc::FD_CLOEXEC } else { 0 };
-    // SAFETY: F_SETFD takes an int and touches no memory.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, flag) }.into())?;
+    Call::Fcntl(fd.as_raw_fd(), libc::F_SETFD, flag).make()?;
     Ok(())
 }
 
 /// Whether a number is a descriptor that this process was started with: open,
 /// and not one of its own, all of which close on exec.
 pub(crate) fn is_inherited(number: RawFd) -> bool {
-    // SAFETY: F_GETFD touches no memory and fails on a closed number.
-    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
-    flags >= 0 && flags & libc::FD_CLOEXEC == 0
+    // Fails on a closed number.
+    Call::Fcntl(number, libc::F_GETFD, 0)
+        .make()
+        .is_ok_and(|flags| flags & libc::c_long::from(libc::FD_CLOEXEC) == 0)
 }

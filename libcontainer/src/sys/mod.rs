@@ -15,6 +15,7 @@
 )]
 
 pub(crate) mod bpf;
+mod call;
 pub(crate) mod clone;
 pub(crate) mod creds;
 pub(crate) mod fd;

@@ -2,9 +2,10 @@
 //! or sandboxes without it.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use super::{Result, check, fd};
+use super::call::Call;
+use super::{Result, fd};
 
 /// Attributes of a mount, `MOUNT_ATTR_*`.
 pub(crate) mod attr {
@@ -38,20 +39,9 @@ pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<Option<u64>> {
     const STATX_MNT_ID: u32 = 0x1000;
     // `struct statx`, as numbers of 64 bits: what it holds (stx_mask) are the
     // first four bytes, the mount is number 18.
-    const NUMBERS: usize = 32;
     const MOUNT_ID: usize = 18;
-    let mut numbers = [0_u64; NUMBERS];
-    // SAFETY: the path is a C string; the kernel fills a struct of 256 bytes.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_statx,
-            fd.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            STATX_MNT_ID,
-            numbers.as_mut_ptr(),
-        )
-    })?;
+    let mut numbers = [0_u64; 32];
+    Call::Statx(fd, STATX_MNT_ID, &mut numbers).make()?;
     let [first, ..] = numbers;
     let [a, b, c, d, ..] = first.to_ne_bytes();
     let holds = u32::from_ne_bytes([a, b, c, d]);
@@ -64,76 +54,32 @@ pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<Option<u64>> {
 /// fsopen(2): a context for a new file system of this type.
 pub(crate) fn fsopen(fs_type: &CStr) -> Result<OwnedFd> {
     const FSOPEN_CLOEXEC: libc::c_uint = 1;
-    // SAFETY: the type is a C string.
-    let returned =
-        check(unsafe { libc::syscall(libc::SYS_fsopen, fs_type.as_ptr(), FSOPEN_CLOEXEC) })?;
-    Ok(fd::own(returned))
+    Ok(fd::own(Call::Fsopen(fs_type, FSOPEN_CLOEXEC).make()?))
 }
 
 /// fsconfig(2) with a parameter that has a value.
 pub(crate) fn fsconfig_string(fs: BorrowedFd<'_>, key: &CStr, value: &CStr) -> Result<()> {
-    const FSCONFIG_SET_STRING: libc::c_uint = 1;
-    // SAFETY: key and value are C strings.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            fs.as_raw_fd(),
-            FSCONFIG_SET_STRING,
-            key.as_ptr(),
-            value.as_ptr(),
-            0,
-        )
-    })?;
+    Call::FsconfigString(fs, key, value).make()?;
     Ok(())
 }
 
 /// fsconfig(2) with a parameter that stands alone.
 pub(crate) fn fsconfig_flag(fs: BorrowedFd<'_>, key: &CStr) -> Result<()> {
-    const FSCONFIG_SET_FLAG: libc::c_uint = 0;
-    // SAFETY: the key is a C string, a flag has no value.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            fs.as_raw_fd(),
-            FSCONFIG_SET_FLAG,
-            key.as_ptr(),
-            std::ptr::null::<libc::c_char>(),
-            0,
-        )
-    })?;
+    Call::FsconfigFlag(fs, key).make()?;
     Ok(())
 }
 
 /// fsconfig(2) that makes the superblock.
 pub(crate) fn fsconfig_create(fs: BorrowedFd<'_>) -> Result<()> {
-    const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
-    // SAFETY: the command takes neither key nor value.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            fs.as_raw_fd(),
-            FSCONFIG_CMD_CREATE,
-            std::ptr::null::<libc::c_char>(),
-            std::ptr::null::<libc::c_char>(),
-            0,
-        )
-    })?;
+    Call::FsconfigCreate(fs).make()?;
     Ok(())
 }
 
 /// fsmount(2): a detached mount of the superblock.
 pub(crate) fn fsmount(fs: BorrowedFd<'_>, attributes: u64) -> Result<OwnedFd> {
     const FSMOUNT_CLOEXEC: libc::c_uint = 1;
-    // SAFETY: numbers only.
-    let returned = check(unsafe {
-        libc::syscall(
-            libc::SYS_fsmount,
-            fs.as_raw_fd(),
-            FSMOUNT_CLOEXEC,
-            attributes as libc::c_uint,
-        )
-    })?;
-    Ok(fd::own(returned))
+    let call = Call::Fsmount(fs, FSMOUNT_CLOEXEC, attributes as libc::c_uint);
+    Ok(fd::own(call.make()?))
 }
 
 /// open_tree(2) with `OPEN_TREE_CLONE`: a detached copy of the mount at `path`
@@ -152,33 +98,15 @@ pub(crate) fn open_tree_clone(
     if path.is_empty() {
         flags |= libc::AT_EMPTY_PATH;
     }
-    // SAFETY: the path is a C string.
-    let returned = check(unsafe {
-        libc::syscall(
-            libc::SYS_open_tree,
-            dir.as_raw_fd(),
-            path.as_ptr(),
-            flags as libc::c_uint,
-        )
-    })?;
-    Ok(fd::own(returned))
+    let call = Call::OpenTree(dir, path, flags as libc::c_uint);
+    Ok(fd::own(call.make()?))
 }
 
 /// move_mount(2) of a detached mount onto the file that `target` stands for.
 pub(crate) fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
     const F_EMPTY_PATH: libc::c_uint = 0x04;
     const T_EMPTY_PATH: libc::c_uint = 0x40;
-    // SAFETY: both paths are empty C strings.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            target.as_raw_fd(),
-            c"".as_ptr(),
-            F_EMPTY_PATH | T_EMPTY_PATH,
-        )
-    })?;
+    Call::MoveMount(mount, target, F_EMPTY_PATH | T_EMPTY_PATH).make()?;
     Ok(())
 }
 
@@ -189,18 +117,8 @@ pub(crate) fn mount_setattr(
     attributes: &MountAttr,
 ) -> Result<()> {
     const AT_RECURSIVE: libc::c_int = 0x8000;
-    let flags = libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
-    // SAFETY: the path is an empty C string, the structure of the size given.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags as libc::c_uint,
-            std::ptr::from_ref(attributes),
-            size_of::<MountAttr>(),
-        )
-    })?;
+    let flags = if recursive { AT_RECURSIVE } else { 0 };
+    Call::MountSetattr(mount, flags, attributes).make()?;
     Ok(())
 }
 
@@ -212,30 +130,24 @@ pub(crate) fn mount(
     flags: libc::c_ulong,
     data: Option<&CStr>,
 ) -> Result<()> {
-    let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
-    // SAFETY: each pointer is null or a C string that lives through the call.
-    let returned = unsafe {
-        libc::mount(
-            pointer(source),
-            target.as_ptr(),
-            pointer(fs_type),
-            flags,
-            pointer(data).cast::<libc::c_void>(),
-        )
+    let call = Call::Mount {
+        source,
+        target,
+        fs_type,
+        flags,
+        data,
     };
-    check(returned.into())?;
+    call.make()?;
     Ok(())
 }
 
-/// Whether a mount has relatime, ST_RELATIME of fstatvfs(3): not every C library
-/// has a name for it, and nix leaves out what has none.
+/// Whether a mount has relatime: nix knows the flag by the C library's name, and
+/// musl has none.
 pub(crate) fn is_relatime(mount: BorrowedFd<'_>) -> Result<bool> {
-    const ST_RELATIME: libc::c_ulong = 4096;
-    let mut buffer = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the kernel fills the buffer, which is of its type.
-    let returned = unsafe { libc::fstatvfs(mount.as_raw_fd(), buffer.as_mut_ptr()) };
-    check(returned.into())?;
-    // SAFETY: the call succeeded, so that the buffer is filled.
-    let filled = unsafe { buffer.assume_init() };
-    Ok(filled.f_flag & ST_RELATIME != 0)
+    const ST_RELATIME: u64 = 0x1000;
+    // `struct statfs` where a word has 64 bits: its flags are number 10.
+    let mut numbers = [0_u64; 16];
+    Call::Fstatfs(mount, &mut numbers).make()?;
+    let [.., flags, _, _, _, _, _] = numbers;
+    Ok(flags & ST_RELATIME != 0)
 }

@@ -1,10 +1,19 @@
 //! The network as far as a container's set-up needs it.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-use super::{Result, check};
+use super::Result;
+use super::call::Call;
+
+/// `struct ifreq` of netdevice(7), with flags in its union of 24 bytes.
+#[repr(C, align(8))]
+pub(super) struct InterfaceRequest {
+    name: [u8; 16],
+    flags: i16,
+    rest: [u8; 22],
+}
 
 /// Brings the loopback device up (netdevice(7)).
 pub(crate) fn loopback_up() -> Result<()> {
@@ -14,15 +23,12 @@ pub(crate) fn loopback_up() -> Result<()> {
         SockFlag::SOCK_CLOEXEC,
         None,
     )?;
-    // SAFETY: a structure of numbers and arrays of them; zero is valid.
-    let mut request = unsafe { std::mem::zeroed::<libc::ifreq>() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo\0") {
-        *to = *from as libc::c_char;
-    }
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    let bring_up = libc::SIOCSIFFLAGS;
-    // SAFETY: the request reads the structure given.
-    let returned = unsafe { libc::ioctl(socket.as_raw_fd(), bring_up as _, &raw const request) };
-    check(returned.into())?;
+    let mut request = InterfaceRequest {
+        name: [0; 16],
+        flags: (libc::IFF_UP | libc::IFF_RUNNING) as i16,
+        rest: [0; 22],
+    };
+    request.name[..2].copy_from_slice(b"lo");
+    Call::IoctlSetInterface(socket.as_fd(), &request).make()?;
     Ok(())
 }

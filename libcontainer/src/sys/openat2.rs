@@ -1,9 +1,10 @@
 //! openat2(2), Linux 5.6.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use super::{Errno, Result, check, fd};
+use super::call::Call;
+use super::{Errno, Result, fd};
 
 /// How a path is resolved, `RESOLVE_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +22,6 @@ impl Resolve {
     pub(crate) const NO_LINKS: Self = Self(0x04 | 0x02);
 }
 
-#[repr(C)]
-struct OpenHow {
-    flags: u64,
-    mode: u64,
-    resolve: u64,
-}
-
 /// How often a resolution that raced with a rename (EAGAIN) is tried again; runc
 /// measured that 128 leaves next to none.
 const RETRIES: u32 = 128;
@@ -40,24 +34,12 @@ pub(crate) fn openat2(
     mode: libc::mode_t,
     resolve: Resolve,
 ) -> Result<OwnedFd> {
-    let how = OpenHow {
-        flags: (flags | libc::O_CLOEXEC) as u64,
-        mode: mode.into(),
-        resolve: resolve.0,
-    };
+    // `struct open_how`: flags, mode, resolve.
+    let flags = (flags | libc::O_CLOEXEC) as u64;
+    let how = [flags, mode.into(), resolve.0];
     let mut tries = 0;
     let returned = loop {
-        // SAFETY: the path is a C string, the structure is of the size given.
-        let opened = check(unsafe {
-            libc::syscall(
-                libc::SYS_openat2,
-                dir.as_raw_fd(),
-                path.as_ptr(),
-                &raw const how,
-                size_of::<OpenHow>(),
-            )
-        });
-        match opened {
+        match Call::Openat2(dir, path, &how).make() {
             Err(Errno::EAGAIN | Errno::EINTR) if tries < RETRIES => tries += 1,
             opened => break opened?,
         }

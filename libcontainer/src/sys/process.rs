@@ -2,13 +2,12 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::{Errno, Result, check, fd, small_file};
+use super::call::Call;
+use super::{Errno, Result, fd, small_file};
 
 /// pidfd_open(2), Linux 5.3.
 pub(crate) fn pidfd_open(pid: libc::pid_t) -> Result<OwnedFd> {
-    // SAFETY: numbers only.
-    let returned = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-    Ok(fd::own(returned))
+    Ok(fd::own(Call::PidfdOpen(pid).make()?))
 }
 
 /// The pid behind a pidfd in the pid namespace of our procfs (proc_pid_fdinfo(5)).
@@ -25,40 +24,18 @@ pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> Result<libc::pid_t> {
 
 /// pidfd_send_signal(2), Linux 5.1; signal 0 only asks.
 pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> Result<()> {
-    // SAFETY: numbers, and a null pointer for the signal's information.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal,
-            std::ptr::null::<libc::siginfo_t>(),
-            0,
-        )
-    })?;
+    Call::PidfdSendSignal(pidfd, signal).make()?;
     Ok(())
 }
 
 /// pidfd_getfd(2), Linux 5.6: a copy of another process's descriptor.
 pub(crate) fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd> {
-    // SAFETY: numbers only.
-    let returned =
-        check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) })?;
-    Ok(fd::own(returned))
+    Ok(fd::own(Call::PidfdGetfd(pidfd, number).make()?))
 }
 
 /// prlimit64(2) of another process, by pid.
 pub(crate) fn set_rlimit(pid: libc::pid_t, resource: u32, soft: u64, hard: u64) -> Result<()> {
-    let limit = [soft, hard];
-    // SAFETY: the structure is two 64-bit numbers; no old value is asked for.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_prlimit64,
-            pid,
-            resource,
-            limit.as_ptr(),
-            std::ptr::null_mut::<u64>(),
-        )
-    })?;
+    Call::Prlimit(pid, resource, &[soft, hard]).make()?;
     Ok(())
 }
 
@@ -74,34 +51,30 @@ pub(crate) enum Ended {
 /// Waits for a child by its pidfd and reaps it (waitid(2), Linux 5.4), through
 /// EINTR. `None` when it still runs and `block` is false.
 pub(crate) fn wait(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Ended>> {
-    let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+    // `siginfo_t` as numbers: the signal, an errno, how it ended; then, aligned
+    // for a pointer, the pid, the user and the status.
+    const PID: usize = if cfg!(target_pointer_width = "64") {
+        4
+    } else {
+        3
+    };
+    let mut info: [libc::c_int; 32];
     let options = libc::WEXITED | if block { 0 } else { libc::WNOHANG };
     loop {
-        // SAFETY: the kernel fills the structure, which is of its type.
-        let returned = unsafe {
-            libc::waitid(
-                libc::P_PIDFD,
-                pidfd.as_raw_fd() as libc::id_t,
-                info.as_mut_ptr(),
-                options,
-            )
-        };
-        match check(returned.into()) {
+        info = [0; 32];
+        match Call::WaitidPidfd(pidfd, &mut info, options).make() {
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
             Ok(_) => break,
         }
     }
-    // SAFETY: zeroed or filled, both are valid.
-    let info = unsafe { info.assume_init() };
-    // SAFETY: waitid fills this field; it is 0 when nothing ended.
-    let pid = unsafe { info.si_pid() };
-    // SAFETY: as above.
-    let status = unsafe { info.si_status() };
+    let [_, _, how, ..] = info;
+    let [pid, _, status] = [info[PID], info[PID + 1], info[PID + 2]];
+    // Nothing has ended.
     if pid == 0 {
         return Ok(None);
     }
-    Ok(Some(if info.si_code == libc::CLD_EXITED {
+    Ok(Some(if how == libc::CLD_EXITED {
         Ended::Exited(status)
     } else {
         Ended::Signaled(status)
@@ -110,22 +83,19 @@ pub(crate) fn wait(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Ended>> 
 
 /// PR_SET_DUMPABLE 0: nobody without CAP_SYS_PTRACE looks into this process.
 pub(crate) fn forbid_dump() -> Result<()> {
-    // SAFETY: numbers only.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into())?;
+    Call::Prctl(libc::PR_SET_DUMPABLE, 0, 0).make()?;
     Ok(())
 }
 
 /// PR_SET_PDEATHSIG; 0 clears it.
 pub(crate) fn set_parent_death_signal(signal: libc::c_int) -> Result<()> {
-    // SAFETY: numbers only.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) }.into())?;
+    Call::Prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0).make()?;
     Ok(())
 }
 
 /// personality(2).
 pub(crate) fn set_personality(domain: u32) -> Result<()> {
-    // SAFETY: numbers only.
-    check(unsafe { libc::personality(domain.into()) }.into())?;
+    Call::Personality(domain.into()).make()?;
     Ok(())
 }
 
@@ -155,8 +125,8 @@ pub(crate) fn reset_signals(ignored: u64) -> Result<()> {
 /// exec takes this back.
 pub(crate) fn end_when_asked() {
     extern "C" fn end(signal: libc::c_int) {
-        // SAFETY: _exit(2) may be called in a handler (signal-safety(7)).
-        unsafe { libc::_exit(128 + signal) };
+        // _exit(2) may be called in a handler (signal-safety(7)).
+        super::clone::exit_now(128 + signal);
     }
     let handler: extern "C" fn(libc::c_int) = end;
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
@@ -168,21 +138,7 @@ pub(crate) fn end_when_asked() {
 /// `rt_sigaction(2)` itself: the C library refuses signals 32 and 33, which it
 /// keeps for its threads and hands on ignored when it starts a program.
 fn set_default_action(signal: libc::c_int) -> Result<()> {
-    // The kernel's struct: a handler, flags, on some machines a restorer, and
-    // the mask of 64 signals. SIG_DFL, no flags and an empty mask are all 0.
-    const KERNEL_SIGACTION: [u64; 4] = [0; 4];
-    const SIGSET_BYTES: usize = 8;
-    // SAFETY: the kernel reads a struct of at most this size; no old action is
-    // asked for, and the default action runs no code of ours.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            KERNEL_SIGACTION.as_ptr(),
-            std::ptr::null_mut::<libc::c_void>(),
-            SIGSET_BYTES,
-        )
-    })?;
+    Call::RtSigactionDefault(signal).make()?;
     Ok(())
 }
 
@@ -221,15 +177,15 @@ pub(crate) fn start_clean(command: &mut std::process::Command) {
 /// The size of a page of memory.
 pub(crate) fn page_size() -> usize {
     const SMALLEST: usize = 4096;
-    // SAFETY: asks for a number that the C library has from the start.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).unwrap_or(SMALLEST)
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    let size = size.ok().flatten();
+    size.and_then(|size| usize::try_from(size).ok())
+        .unwrap_or(SMALLEST)
 }
 
 /// setdomainname(2).
 pub(crate) fn set_domain_name(name: &str) -> Result<()> {
-    // SAFETY: the length is the text's.
-    check(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) }.into())?;
+    Call::Setdomainname(name).make()?;
     Ok(())
 }
 

@@ -1,13 +1,13 @@
 //! seccomp(2): install a filter, and ask what the kernel knows.
-#![expect(unsafe_code, reason = "libc has no safe function for this call")]
 
-use std::ffi::{c_long, c_ulong};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::ffi::c_ulong;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
 
-use super::Errno;
+use super::call::Call;
+use super::{Errno, fd};
 
 /// One instruction of a classic BPF program (`struct sock_filter`).
 #[repr(C)]
@@ -25,9 +25,20 @@ pub struct Instruction {
 
 /// `struct sock_fprog`.
 #[repr(C)]
-struct Program {
-    len: u16,
-    filter: *const Instruction,
+pub(super) struct FilterProgram<'a> {
+    length: u16,
+    first: *const Instruction,
+    instructions: PhantomData<&'a [Instruction]>,
+}
+
+impl<'a> FilterProgram<'a> {
+    fn new(instructions: &'a [Instruction]) -> Result<Self, Errno> {
+        Ok(Self {
+            length: u16::try_from(instructions.len()).map_err(|_| Errno::EINVAL)?,
+            first: instructions.as_ptr(),
+            instructions: PhantomData,
+        })
+    }
 }
 
 /// Puts the filter on the calling thread, for good.
@@ -39,21 +50,8 @@ struct Program {
 /// The program is judged by the kernel; a length that its 16 bits cannot hold
 /// is refused here with the same `EINVAL`.
 pub(crate) fn install(program: &[Instruction], flags: u32) -> Result<Option<OwnedFd>, Errno> {
-    let program = Program {
-        len: u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?,
-        filter: program.as_ptr(),
-    };
-    // SAFETY: `program` points to `len` instructions of the kernel's layout, all
-    // alive across the call; the kernel copies them and keeps no pointer.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            c_ulong::from(flags),
-            ptr::from_ref(&program),
-        )
-    };
-    let answer = Errno::result(answer)?;
+    let program = FilterProgram::new(program)?;
+    let answer = Call::SeccompFilter(flags.into(), Some(&program)).make()?;
     if c_ulong::from(flags) & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 {
         return match answer {
             0 => Ok(None),
@@ -61,23 +59,12 @@ pub(crate) fn install(program: &[Instruction], flags: u32) -> Result<Option<Owne
             _ => Err(Errno::ESRCH),
         };
     }
-    let fd = RawFd::try_from(answer).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel has just opened this descriptor for us alone.
-    Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
+    Ok(Some(fd::own(answer)))
 }
 
 /// Whether the kernel knows this action (`SECCOMP_RET_*`, Linux 4.14).
 pub(crate) fn knows_action(action: u32) -> bool {
-    // SAFETY: the kernel reads one `u32` at this address, alive across the call.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_GET_ACTION_AVAIL,
-            c_long::from(0),
-            ptr::from_ref(&action),
-        )
-    };
-    answer == 0
+    Call::SeccompActionAvail(&action).make().is_ok()
 }
 
 /// Whether the kernel knows these flags (`SECCOMP_FILTER_FLAG_*`).
@@ -85,17 +72,7 @@ pub(crate) fn knows_action(action: u32) -> bool {
 /// Flags are judged before the program is read, so a null program makes the
 /// answer `EFAULT` where they are known and `EINVAL` where they are not.
 pub(crate) fn knows_flags(flags: u32) -> bool {
-    // SAFETY: a null program is a fault that the kernel reports; nothing is
-    // installed.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            c_ulong::from(flags),
-            ptr::null::<Program>(),
-        )
-    };
-    Errno::result(answer) == Err(Errno::EFAULT)
+    Call::SeccompFilter(flags.into(), None).make() == Err(Errno::EFAULT)
 }
 
 // The kernel's own layout, on every architecture.

@@ -1,25 +1,85 @@
 //! Descriptors that travel over UNIX sockets (unix(7), SCM_RIGHTS).
 //!
-//! By libc: nix lets the control buffer lie at any address, and the structures
-//! in it want theirs aligned.
+//! Not by nix, which lets the control buffer lie at any address where the
+//! structures in it want theirs aligned.
 
-#![expect(
-    clippy::cast_ptr_alignment,
-    reason = "descriptors in a control message are read and written unaligned"
-)]
-
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::{Errno, Result, check, fd};
+use super::call::Call;
+use super::{Errno, Result, fd};
 
 /// The most descriptors that one message carries here.
 const MAX_FDS: usize = 16;
 
-/// Room for a header and that many descriptors.
-const CONTROL: usize = 16 + MAX_FDS * size_of::<RawFd>();
+/// `struct cmsghdr`: a length, the level, the type.
+const HEADER: usize = size_of::<usize>() + 2 * size_of::<libc::c_int>();
 
+/// Room for a header and that many descriptors.
+const CONTROL: usize = HEADER + MAX_FDS * size_of::<RawFd>();
+
+/// Control messages, at the alignment that the kernel's macros count with.
 #[repr(C, align(8))]
 struct Control([u8; CONTROL]);
+
+/// `struct iovec`.
+#[repr(C)]
+struct Part<'a> {
+    first: *mut u8,
+    length: usize,
+    bytes: PhantomData<&'a [u8]>,
+}
+
+/// `struct user_msghdr` of the kernel: a message of one part, to nobody in
+/// particular. The C libraries' differ in its padding. What the kernel writes when
+/// it receives is in cells.
+#[repr(C)]
+pub(super) struct Message<'a> {
+    name: *mut u8,
+    name_length: Cell<libc::c_int>,
+    parts: *const Part<'a>,
+    part_count: usize,
+    control: *mut u8,
+    control_length: Cell<usize>,
+    flags: Cell<libc::c_uint>,
+    memory: PhantomData<&'a Control>,
+}
+
+impl<'a> Part<'a> {
+    /// To be received into.
+    fn of(bytes: &'a mut [u8]) -> Self {
+        Self {
+            first: bytes.as_mut_ptr(),
+            length: bytes.len(),
+            bytes: PhantomData,
+        }
+    }
+
+    /// To be sent: the kernel only reads.
+    fn to_send(bytes: &'a [u8]) -> Self {
+        Self {
+            first: bytes.as_ptr().cast_mut(),
+            length: bytes.len(),
+            bytes: PhantomData,
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn new(part: &'a Part<'a>, control: &'a mut Control, control_length: usize) -> Self {
+        Self {
+            name: std::ptr::null_mut(),
+            name_length: Cell::new(0),
+            parts: part,
+            part_count: 1,
+            control: control.0.as_mut_ptr(),
+            control_length: Cell::new(control_length.min(CONTROL)),
+            flags: Cell::new(0),
+            memory: PhantomData,
+        }
+    }
+}
 
 /// Sends bytes with descriptors; no SIGPIPE, through EINTR.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<usize> {
@@ -27,44 +87,36 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>])
         return Err(Errno::EINVAL);
     }
     let mut control = Control([0; CONTROL]);
-    let mut part = libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
+    let length = if fds.is_empty() {
+        0
+    } else {
+        write_rights(&mut control.0, fds)
     };
-    let mut message = header(&mut part);
-    if !fds.is_empty() {
-        let length = fds.len() * size_of::<RawFd>();
-        message.msg_control = control.0.as_mut_ptr().cast();
-        // SAFETY: computes a number from a number.
-        message.msg_controllen = unsafe { libc::CMSG_SPACE(length as libc::c_uint) } as _;
-        // SAFETY: the control buffer is as long as the header says, which is
-        // enough for one structure.
-        let first = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-        // SAFETY: computes a number from a number.
-        let whole = unsafe { libc::CMSG_LEN(length as libc::c_uint) };
-        // SAFETY: `first` points to an aligned structure in the control buffer.
-        let rights = unsafe { &mut *first };
-        rights.cmsg_level = libc::SOL_SOCKET;
-        rights.cmsg_type = libc::SCM_RIGHTS;
-        rights.cmsg_len = whole as _;
-        // SAFETY: within the control buffer, behind the structure.
-        let mut slot = unsafe { libc::CMSG_DATA(first) }.cast::<RawFd>();
-        for fd in fds {
-            // SAFETY: there is room for as many as there are.
-            unsafe { slot.write_unaligned(fd.as_raw_fd()) };
-            // SAFETY: at most one past the last.
-            slot = unsafe { slot.add(1) };
-        }
-    }
+    let part = Part::to_send(bytes);
+    let message = Message::new(&part, &mut control, length);
     loop {
-        // SAFETY: every pointer of the message lives through the call.
-        let sent =
-            unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) };
-        match check(sent as libc::c_long) {
+        match Call::Sendmsg(socket, &message, libc::MSG_NOSIGNAL).make() {
             Err(Errno::EINTR) => {}
             sent => return sent.map(|sent| sent as usize),
         }
     }
+}
+
+/// One control message with the descriptors: its length, as the header says it
+/// and as the kernel wants it, for the last one needs no padding.
+fn write_rights(control: &mut [u8; CONTROL], fds: &[BorrowedFd<'_>]) -> usize {
+    let length = HEADER + fds.len() * size_of::<RawFd>();
+    let numbers = fds.iter().flat_map(|fd| fd.as_raw_fd().to_ne_bytes());
+    let bytes = length
+        .to_ne_bytes()
+        .into_iter()
+        .chain(libc::SOL_SOCKET.to_ne_bytes())
+        .chain(libc::SCM_RIGHTS.to_ne_bytes())
+        .chain(numbers);
+    for (place, byte) in control.iter_mut().zip(bytes) {
+        *place = byte;
+    }
+    length
 }
 
 /// Receives bytes and the descriptors that came with them, close-on-exec,
@@ -75,53 +127,35 @@ pub(crate) fn receive(
     fds: &mut Vec<OwnedFd>,
 ) -> Result<usize> {
     let mut control = Control([0; CONTROL]);
-    let mut part = libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: bytes.len(),
-    };
-    let mut message = header(&mut part);
-    message.msg_control = control.0.as_mut_ptr().cast();
-    message.msg_controllen = CONTROL as _;
+    let part = Part::of(bytes);
+    let message = Message::new(&part, &mut control, CONTROL);
     let received = loop {
-        // SAFETY: every pointer of the message lives through the call.
-        let received =
-            unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
-        match check(received as libc::c_long) {
+        match Call::Recvmsg(socket, &message, libc::MSG_CMSG_CLOEXEC).make() {
             Err(Errno::EINTR) => {}
             received => break received? as usize,
         }
     };
-    // SAFETY: the kernel has filled the buffer and set its length.
-    let mut next = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    while !next.is_null() {
-        // SAFETY: points to a structure in the control buffer.
-        let part = unsafe { next.read_unaligned() };
-        if part.cmsg_level == libc::SOL_SOCKET && part.cmsg_type == libc::SCM_RIGHTS {
-            // SAFETY: computes a number from a number.
-            let head = unsafe { libc::CMSG_LEN(0) } as usize;
-            let count = (part.cmsg_len as usize).saturating_sub(head) / size_of::<RawFd>();
-            // SAFETY: within the control buffer, behind the structure.
-            let mut slot = unsafe { libc::CMSG_DATA(next) }.cast::<RawFd>();
-            for _ in 0..count {
-                // SAFETY: the kernel wrote that many.
-                let number = unsafe { slot.read_unaligned() };
-                fds.push(fd::own(number.into()));
-                // SAFETY: at most one past the last.
-                slot = unsafe { slot.add(1) };
-            }
-        }
-        // SAFETY: both are of this message.
-        next = unsafe { libc::CMSG_NXTHDR(&raw const message, next) };
-    }
+    let length = message.control_length.get();
+    let filled = control.0.get(..length).unwrap_or_default();
+    fds.extend(rights(filled).map(|number| fd::own(number.into())));
     Ok(received)
 }
 
-/// A message of one part, to nobody in particular.
-fn header(part: &mut libc::iovec) -> libc::msghdr {
-    // SAFETY: a structure of numbers and pointers; zero is valid for both, and
-    // its padding differs between C libraries.
-    let mut message = unsafe { std::mem::zeroed::<libc::msghdr>() };
-    message.msg_iov = part;
-    message.msg_iovlen = 1;
-    message
+/// The descriptors in what the kernel has filled of the control buffer.
+fn rights(mut control: &[u8]) -> impl Iterator<Item = RawFd> {
+    std::iter::from_fn(move || {
+        let (length, rest) = control.split_first_chunk()?;
+        let length = usize::from_ne_bytes(*length);
+        let (level, rest) = rest.split_first_chunk()?;
+        let (kind, _) = rest.split_first_chunk()?;
+        let data = control.get(HEADER..length)?;
+        control = control
+            .get(length.next_multiple_of(size_of::<usize>())..)
+            .unwrap_or_default();
+        let is_rights = libc::c_int::from_ne_bytes(*level) == libc::SOL_SOCKET
+            && libc::c_int::from_ne_bytes(*kind) == libc::SCM_RIGHTS;
+        Some(if is_rights { data } else { &[] })
+    })
+    .flat_map(|data| data.chunks_exact(size_of::<RawFd>()))
+    .filter_map(|number| Some(RawFd::from_ne_bytes(*number.first_chunk()?)))
 }

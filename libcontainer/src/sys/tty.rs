@@ -1,43 +1,35 @@
 //! Terminals.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use super::{Result, check, fd};
+use super::call::Call;
+use super::{Result, fd};
 
 /// TIOCGPTPEER, Linux 4.13: the terminal of a pty master, found through the
 /// master alone and never by a name that another process may have replaced.
 pub(crate) fn peer(master: BorrowedFd<'_>) -> Result<OwnedFd> {
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-    // SAFETY: the request takes open flags and returns a descriptor.
-    let returned =
-        check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER as _, flags) }.into())?;
-    Ok(fd::own(returned))
+    Ok(fd::own(
+        Call::Ioctl(master, libc::TIOCGPTPEER as _, flags).make()?,
+    ))
 }
 
 /// TIOCSPTLCK: unlocks the terminal of a master.
 pub(crate) fn unlock(master: BorrowedFd<'_>) -> Result<()> {
-    let zero: libc::c_int = 0;
-    // SAFETY: the request reads one int.
-    let returned =
-        unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK as _, &raw const zero) };
-    check(returned.into())?;
+    Call::IoctlReads(master, libc::TIOCSPTLCK as _, &0).make()?;
     Ok(())
 }
 
 /// TIOCGPTN: the number of a master's terminal.
 pub(crate) fn number(master: BorrowedFd<'_>) -> Result<u32> {
     let mut number: libc::c_uint = 0;
-    // SAFETY: the request writes one int.
-    let returned = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN as _, &raw mut number) };
-    check(returned.into())?;
+    Call::IoctlWrites(master, libc::TIOCGPTN as _, &mut number).make()?;
     Ok(number)
 }
 
 /// TIOCSCTTY: makes it the controlling terminal of the session.
 pub(crate) fn set_controlling(terminal: BorrowedFd<'_>) -> Result<()> {
-    // SAFETY: the request takes a number.
-    let returned = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) };
-    check(returned.into())?;
+    Call::Ioctl(terminal, libc::TIOCSCTTY as _, 0).make()?;
     Ok(())
 }
 
@@ -51,10 +43,7 @@ pub(crate) struct Size {
 /// TIOCGWINSZ.
 pub(crate) fn size(terminal: BorrowedFd<'_>) -> Result<Size> {
     let mut size = empty_size();
-    // SAFETY: the request writes the structure.
-    let returned =
-        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ as _, &raw mut size) };
-    check(returned.into())?;
+    Call::IoctlGetSize(terminal, &mut size).make()?;
     Ok(Size {
         rows: size.ws_row,
         columns: size.ws_col,
@@ -66,10 +55,7 @@ pub(crate) fn set_size(terminal: BorrowedFd<'_>, to: Size) -> Result<()> {
     let mut size = empty_size();
     size.ws_row = to.rows;
     size.ws_col = to.columns;
-    // SAFETY: the request reads the structure.
-    let returned =
-        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ as _, &raw const size) };
-    check(returned.into())?;
+    Call::IoctlSetSize(terminal, &size).make()?;
     Ok(())
 }
 
