@@ -41,6 +41,7 @@ pub mod ebpf;
 pub mod error;
 pub(crate) mod hooks;
 pub mod idmap;
+pub mod intelrdt;
 pub mod lifecycle;
 pub mod mounts;
 pub mod namespaces;

@@ -9,6 +9,7 @@ mod faults;
 mod fixtures;
 mod hooks;
 mod input;
+mod intelrdt;
 mod kernel;
 mod lifecycle;
 mod mounts;
@@ -56,6 +57,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         seccomp::tests(),
         terminal::tests(),
         input::tests(),
+        intelrdt::tests(),
         kernel::tests(),
         fixtures::tests(),
         faults::tests(),

@@ -51,9 +51,9 @@ fn linux() -> oci::LinuxFeature {
     selinux.set_enabled(Some(false));
     let mut intel_rdt = oci::IntelRdt::default();
     intel_rdt
-        .set_enabled(Some(false))
-        .set_schemata(Some(false))
-        .set_monitoring(Some(false));
+        .set_enabled(Some(true))
+        .set_schemata(Some(true))
+        .set_monitoring(Some(true));
     let mut memory_policy = oci::MemoryPolicy::default();
     memory_policy
         .set_modes(Some(names(&MEMORY_POLICY_MODES)))
@@ -209,7 +209,7 @@ mod tests {
             linux["cgroup"],
             json!({"v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true})
         );
-        for absent in ["apparmor", "selinux", "intelRdt", "netDevices"] {
+        for absent in ["apparmor", "selinux", "netDevices"] {
             assert_eq!(linux[absent]["enabled"], false, "{absent}");
         }
     }

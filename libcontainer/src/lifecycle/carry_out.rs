@@ -22,6 +22,7 @@ use crate::container::Status;
 use crate::error::{Error, StepError};
 use crate::hooks;
 use crate::idmap;
+use crate::intelrdt::ResctrlRecord;
 use crate::namespaces::Kind;
 use crate::plan::{ContainerPlan, StartGate};
 use crate::process::{Child, Order, Request, spawn};
@@ -146,9 +147,17 @@ impl Work<'_> {
             cgroup.join(child.pid)?;
             step("cgroup joined");
         }
+        if let Some(plan) = &self.plan.resctrl {
+            let group = plan.make()?;
+            undo.push(taker_back(&group));
+            step("resctrl group made");
+            group.join(child.pid)?;
+            record.resctrl = Some(group);
+            step("resctrl group joined");
+        }
         child.link.send(&Order::CgroupJoined, &[])?;
         record.cgroup = cgroup.record().clone();
-        if unified {
+        if unified || record.resctrl.is_some() {
             Self::note(dir, record, child)?;
         }
         dir.write_tenant(&self.plan.tenant, &record.remains())?;
@@ -318,6 +327,16 @@ fn killer(child: &Child) -> Result<impl FnOnce() + 'static, Error> {
         let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
         let _ = wait(pidfd.as_fd(), true);
     })
+}
+
+/// Removes what was made in resctrl.
+fn taker_back(group: &ResctrlRecord) -> impl FnOnce() + 'static {
+    let group = group.clone();
+    move || {
+        if let Err(error) = group.take_back() {
+            log::warn!("{error}");
+        }
+    }
 }
 
 /// Empties and removes the cgroup.

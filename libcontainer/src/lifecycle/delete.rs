@@ -82,7 +82,12 @@ pub(super) fn destroy(dir: &mut StateDir, record: &Record) -> Result<()> {
 /// Ends the processes and removes the cgroup.
 fn clear(remains: &Remains, deadline: Instant) -> Result<()> {
     end_processes(remains, deadline)?;
-    Ok(remains.cgroup.open()?.remove(deadline)?)
+    let cgroup = remains.cgroup.open()?.remove(deadline);
+    // Whatever became of the cgroup.
+    if let Some(group) = &remains.resctrl {
+        group.remove()?;
+    }
+    Ok(cgroup?)
 }
 
 fn end_processes(remains: &Remains, deadline: Instant) -> Result<()> {

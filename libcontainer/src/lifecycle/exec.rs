@@ -276,6 +276,12 @@ impl Work<'_> {
         if !self.cgroup.is_disabled() && !child.in_cgroup {
             self.cgroup.join(child.pid)?;
         }
+        // After an unmount of resctrl the init is in no group of its own either.
+        if let Some(group) = &self.loaded.record.resctrl
+            && group.exists()
+        {
+            group.join(child.pid)?;
+        }
         child
             .link
             .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;

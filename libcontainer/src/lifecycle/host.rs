@@ -10,6 +10,7 @@ use super::request::{CgroupManager, CreateRequest, Rootless};
 use crate::cgroups::Layout;
 use crate::container::Caller;
 use crate::error::{Error, ErrorKind, StepError};
+use crate::intelrdt::Resctrl;
 use crate::namespaces::{Kind, NamespacePlan};
 use crate::plan::Host;
 use crate::spec::oci::Spec;
@@ -38,8 +39,13 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
         .flatten()
         .find(|namespace| Kind::from(namespace.typ()) == Kind::Network)
         .and_then(|namespace| namespace.path().clone());
+    let resctrl = match linux.and_then(|linux| linux.intel_rdt().as_ref()) {
+        Some(_) => Resctrl::probe()?,
+        None => None,
+    };
     Ok(Host {
         cgroups,
+        resctrl,
         rootless,
         network_is_the_hosts: network.is_some_and(|path| is_own_network(&path)),
     })

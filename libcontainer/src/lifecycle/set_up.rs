@@ -13,6 +13,7 @@ use super::terminal::check_terminal;
 use crate::cgroups::{CgroupRecord, RecordedHierarchy};
 use crate::container::{ContainerId, StateRoot, rfc3339_nanos};
 use crate::error::{Error, ErrorKind, Findings, StepError};
+use crate::intelrdt::ResctrlPlan;
 use crate::namespaces::Kind;
 use crate::plan::{self, ContainerPlan, Input, StartGate};
 use crate::rootfs;
@@ -211,6 +212,7 @@ fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path) -> Record 
             .map(|(name, path)| (name.to_owned(), path))
             .collect(),
         cgroup,
+        resctrl: plan.resctrl.as_ref().map(ResctrlPlan::foresee),
         own_pid_namespace: plan.init.namespaces.is_new(Kind::Pid),
         annotations: plan.init.hook_state.annotations.iter().cloned().collect(),
         poststart: plan.hooks.poststart.clone(),

@@ -12,6 +12,7 @@ use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgr
 use crate::devices as device_rules;
 use crate::error::Findings;
 use crate::idmap::{self, IdMaps};
+use crate::intelrdt::{self, Resctrl};
 use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
 use crate::namespaces::{self, Kind, NamespacePlan};
 use crate::seccomp::{self, Filter};
@@ -27,6 +28,8 @@ pub struct Host {
     /// Whether the network namespace that the configuration names by path is the
     /// runtime's own.
     pub network_is_the_hosts: bool,
+    /// The resctrl file system; looked for when the configuration asks for it.
+    pub resctrl: Option<Resctrl>,
 }
 
 /// What was asked for beside the configuration.
@@ -88,6 +91,10 @@ pub fn build(
     let time_offsets = time_offsets(linux, &namespaces, &mut findings);
 
     let cgroup = cgroup(linux, input.id, host, &mut findings);
+    let resctrl = linux
+        .intel_rdt()
+        .as_ref()
+        .and_then(|asked| intelrdt::plan(asked, input.id, host.resctrl.as_ref(), &mut findings));
     let view = cgroup_view(&cgroup, &namespaces);
     let root = root(spec, input.bundle, &mut findings);
     let mount_facts = Facts {
@@ -153,6 +160,7 @@ pub fn build(
         init,
         id_maps,
         cgroup,
+        resctrl,
         hooks: hooks_plan,
         tenant,
     };
@@ -246,9 +254,6 @@ fn refuse_what_is_missing(linux: &Linux, findings: &mut Findings) {
         .is_some_and(|devices| !devices.is_empty())
     {
         findings.error("linux.netDevices", "network devices are not supported yet");
-    }
-    if linux.intel_rdt().is_some() {
-        findings.error("linux.intelRdt", "Intel RDT is not supported yet");
     }
 }
 

@@ -64,6 +64,7 @@ fn planned(config: &str, layout: Layout) -> String {
         gate: StartGate::Fifo,
     };
     let host = Host {
+        resctrl: None,
         cgroups: Some(layout),
         rootless: false,
         network_is_the_hosts: false,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroups::CgroupPlan;
 use crate::idmap::IdMaps;
+use crate::intelrdt::ResctrlPlan;
 use crate::mounts::{MountOp, Propagation};
 use crate::namespaces::NamespacePlan;
 use crate::seccomp::Filter;
@@ -20,6 +21,9 @@ pub struct ContainerPlan {
     pub id_maps: Option<IdMaps>,
     /// The cgroup.
     pub cgroup: CgroupPlan,
+    /// The group in resctrl.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resctrl: Option<ResctrlPlan>,
     /// The hooks that the runtime runs.
     pub hooks: HooksPlan,
     /// What `exec` needs of the container later; what it has in common with the

@@ -430,6 +430,7 @@ mod tests {
         let root = StateRoot::at(top.path());
         let dir = StateDir::create(&root, ContainerId::new("c1").unwrap()).unwrap();
         let remains = Remains {
+            resctrl: None,
             pid: 7,
             start: 99,
             cgroup: CgroupRecord {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Identity;
 use crate::cgroups::CgroupRecord;
 use crate::error::{Error, ErrorKind};
+use crate::intelrdt::ResctrlRecord;
 use crate::plan::HookPlan;
 
 /// The version that is written. One that is not known is left alone.
@@ -36,6 +37,9 @@ pub(crate) struct Record {
     /// Controller to directory; cgroup v2 is the empty name.
     pub(crate) cgroup_paths: BTreeMap<String, String>,
     pub(crate) cgroup: CgroupRecord,
+    /// Its group in resctrl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resctrl: Option<ResctrlRecord>,
     /// Whether the init is the first process of a pid namespace, so that all
     /// others end with it.
     pub(crate) own_pid_namespace: bool,
@@ -54,6 +58,7 @@ pub(crate) struct Remains {
     pub(crate) pid: i32,
     pub(crate) start: u64,
     pub(crate) cgroup: CgroupRecord,
+    pub(crate) resctrl: Option<ResctrlRecord>,
     pub(crate) own_pid_namespace: bool,
 }
 
@@ -85,6 +90,7 @@ impl Record {
             pid: self.pid,
             start: self.start,
             cgroup: self.cgroup.clone(),
+            resctrl: self.resctrl.clone(),
             own_pid_namespace: self.own_pid_namespace,
         }
     }
@@ -152,6 +158,7 @@ mod tests {
             start: 99,
             cgroup_paths: [(String::new(), "/sys/fs/cgroup/c1".to_owned())].into(),
             cgroup: crate::cgroups::CgroupRecord::default(),
+            resctrl: None,
             own_pid_namespace: true,
             annotations: [].into(),
             poststart: vec![],
