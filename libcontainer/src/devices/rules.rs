@@ -183,7 +183,15 @@ fn rule(index: usize, device: &LinuxDeviceCgroup, findings: &mut Findings) -> Op
             None
         }
         Some(text) => {
-            let access = Access::parse(text);
+            // runc takes other letters and does nothing about them.
+            let letters: String = text.chars().filter(|it| "rwm".contains(*it)).collect();
+            let access = Access::parse(&letters);
+            if access.is_some() && letters.len() < text.len() {
+                findings.warning(
+                    field("access"),
+                    format!("device access {text:?} is taken for {letters:?}"),
+                );
+            }
             if access.is_none() {
                 findings.error(
                     field("access"),
@@ -341,16 +349,24 @@ pub(crate) mod tests {
         let devices = [
             device(Some(LinuxDeviceType::P), "r"),
             device(None, ""),
-            device(None, "rx"),
+            device(None, "x"),
+            device(None, "rxa"),
         ];
-        container_rules(Some(&devices), &mut findings);
+        let rules = container_rules(Some(&devices), &mut findings);
+        let known = rules.iter().filter(|rule| rule.access == Access::READ);
+        assert_eq!(known.count(), 1);
+        let warning = findings.warnings().next().map(ToString::to_string);
+        assert_eq!(
+            warning.as_deref(),
+            Some("linux.resources.devices[3].access: device access \"rxa\" is taken for \"r\"")
+        );
         let said: Vec<String> = findings.errors().map(ToString::to_string).collect();
         assert_eq!(
             said,
             [
                 "linux.resources.devices[0].type: invalid cgroup device type; known: a, b, c",
                 "linux.resources.devices[1].access: device access at 1 field cannot be empty",
-                "linux.resources.devices[2].access: invalid device access \"rx\"; known: r, w, m",
+                "linux.resources.devices[2].access: invalid device access \"x\"; known: r, w, m",
             ]
         );
     }
