@@ -103,7 +103,7 @@ impl Work<'_> {
     }
 
     fn make_cgroup(&self, undo: &mut Undo<'_>) -> Result<Cgroup, Error> {
-        let cgroup = Cgroup::create(&self.plan.cgroup)?;
+        let cgroup = Cgroup::create(&self.plan.cgroup).map_err(cgroup_failed)?;
         undo.push(remover(&cgroup));
         step("cgroup made");
         Ok(cgroup)
@@ -141,10 +141,12 @@ impl Work<'_> {
             }
             Self::note(dir, record, child)?;
         }
-        cgroup.apply_limits(&self.plan.cgroup)?;
+        cgroup
+            .apply_limits(&self.plan.cgroup)
+            .map_err(cgroup_failed)?;
         step("limits written");
         if !child.in_cgroup {
-            cgroup.join(child.pid)?;
+            cgroup.join(child.pid).map_err(cgroup_failed)?;
             step("cgroup joined");
         }
         if let Some(plan) = &self.plan.resctrl {
@@ -315,6 +317,11 @@ impl Work<'_> {
         let agent = self.agent.ok_or_else(no_agent)?;
         agent.hand_over(child, number, &told)
     }
+}
+
+/// Engines and their users look for these words.
+fn cgroup_failed(error: StepError) -> Error {
+    Error::from(error).context("unable to apply cgroup configuration")
 }
 
 /// Ends the process, whatever it is doing.
