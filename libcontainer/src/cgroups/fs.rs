@@ -70,18 +70,28 @@ fn refused(folder: &str, file: &str, value: &str, errno: Errno) -> StepError {
             return error.with_detail(format!("controller {controller:?} not available"));
         }
     }
-    if errno == Errno::EBUSY && file == "memory.limit_in_bytes" {
-        let number = |file| {
-            read(folder, file).map_or_else(
+    if errno == Errno::EBUSY
+        && let Some(kind) = file.strip_suffix("limit_in_bytes")
+        && kind.starts_with("memory.")
+    {
+        let number = |file: String| {
+            read(folder, &file).map_or_else(
                 |_| "unknown".to_owned(),
                 |text| super::parse::word(&text).to_owned(),
             )
         };
         return error.with_detail(format!(
             "current usage: {}, peak usage: {}",
-            number("memory.usage_in_bytes"),
-            number("memory.max_usage_in_bytes")
+            number(format!("{kind}usage_in_bytes")),
+            number(format!("{kind}max_usage_in_bytes"))
         ));
+    }
+    // The weight of a group that runs only when nobody else wants to.
+    if errno == Errno::EINVAL
+        && matches!(file, "cpu.shares" | "cpu.weight")
+        && read(folder, "cpu.idle").is_ok_and(|text| super::parse::word(&text) == "1")
+    {
+        return error.with_detail("cpu.idle is 1");
     }
     error
 }

@@ -24,6 +24,7 @@ mod plan;
 mod program;
 mod record;
 mod remove;
+mod restore;
 mod sub;
 mod update;
 mod v1;
@@ -35,4 +36,5 @@ pub use plan::{
     CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Enable, HierarchyPlan, plan,
 };
 pub use record::{Cgroup, CgroupRecord, ControllerMount, RecordedHierarchy};
+pub use update::Before;
 pub use write::{IfMissing, Write};

@@ -4,12 +4,25 @@ use super::limits::Limits;
 use super::parse::word;
 use super::plan::{CgroupPlan, Enable, HierarchyPlan};
 use super::record::Cgroup;
+use super::restore::OldValues;
+use super::v2::enable;
 use crate::error::{Findings, StepError};
 use crate::spec::oci::LinuxResources;
 use crate::sys::small_file;
 
+/// The limits as they were before an update.
+#[derive(Debug)]
+pub struct Before(Vec<OldValues>);
+
+impl Before {
+    /// Takes the update back. What cannot be set back is said in the log.
+    pub fn put_back(&self) {
+        self.0.iter().rev().for_each(OldValues::put_back);
+    }
+}
+
 impl Cgroup {
-    /// Plans the writes of an update, for [`apply_limits`](Self::apply_limits).
+    /// Plans the writes of an update, for [`apply_update`](Self::apply_update).
     /// What is not named keeps its value; where one file holds two values the
     /// other is read from it. Device rules are left alone.
     pub fn plan_update(
@@ -34,6 +47,9 @@ impl Cgroup {
                 .collect(),
             ..CgroupPlan::default()
         };
+        if *resources == LinuxResources::default() {
+            return Ok(plan);
+        }
         if self.is_disabled() {
             findings.error("linux.resources", "the container has no cgroup");
             return Ok(plan);
@@ -49,6 +65,28 @@ impl Cgroup {
         }
         .add_all(&resources);
         Ok(plan)
+    }
+
+    /// Writes the limits of an update: when one is refused, those before it get
+    /// their old values back. Gives what was there before, for a caller who has
+    /// more to do that may fail.
+    pub fn apply_update(&self, plan: &CgroupPlan) -> Result<Before, StepError> {
+        let changed = || plan.hierarchies.iter().filter(|it| !it.writes.is_empty());
+        for tree in changed().filter(|tree| tree.controllers.is_empty()) {
+            enable::enable(tree)?;
+        }
+        let before = Before(
+            changed()
+                .map(|tree| OldValues::read(&tree.folder(), &tree.writes))
+                .collect(),
+        );
+        match self.apply_limits(plan) {
+            Ok(()) => Ok(before),
+            Err(error) => {
+                before.put_back();
+                Err(error)
+            }
+        }
     }
 
     /// Adds the values that v2 needs beside those named.

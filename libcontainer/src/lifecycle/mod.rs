@@ -26,6 +26,7 @@ mod streams;
 mod supervise;
 mod terminal;
 mod undo;
+mod update;
 
 pub use create::{create, run};
 pub use delete::delete;
@@ -40,3 +41,4 @@ pub use request::{
 };
 pub use set_up::plan;
 pub use start::start;
+pub use update::{UpdateRequest, update};

@@ -17,7 +17,7 @@ use crate::intelrdt::ResctrlPlan;
 use crate::namespaces::Kind;
 use crate::plan::{self, ContainerPlan, Input, StartGate};
 use crate::rootfs;
-use crate::spec::oci::Spec;
+use crate::spec::oci::{LinuxMemory, Spec};
 use crate::spec::read_spec;
 use crate::state::{Record, StateDir};
 use crate::sys::Errno;
@@ -213,9 +213,18 @@ fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path) -> Record 
             .collect(),
         cgroup,
         resctrl: plan.resctrl.as_ref().map(ResctrlPlan::foresee),
+        check_before_update: checks_before_update(spec),
         own_pid_namespace: plan.init.namespaces.is_new(Kind::Pid),
         annotations: plan.init.hook_state.annotations.iter().cloned().collect(),
         poststart: plan.hooks.poststart.clone(),
         poststop: plan.hooks.poststop.clone(),
     }
+}
+
+fn checks_before_update(spec: &Spec) -> bool {
+    let linux = spec.linux().as_ref();
+    linux
+        .and_then(|linux| linux.resources().as_ref()?.memory().as_ref())
+        .and_then(LinuxMemory::check_before_update)
+        .unwrap_or_default()
 }

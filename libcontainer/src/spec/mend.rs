@@ -12,7 +12,19 @@ pub(super) fn spec(document: &mut Value, notes: &mut Vec<String>) {
     if let Some(process) = document.get_mut("process") {
         mend_process(process, "process", notes);
     }
-    if let Some(rules) = document.pointer_mut("/linux/resources/devices") {
+    if let Some(resources) = document.pointer_mut("/linux/resources") {
+        mend_resources(resources);
+    }
+}
+
+/// Mends a document of limits.
+pub(super) fn resources(document: &mut Value, _notes: &mut Vec<String>) {
+    drop_nulls(document);
+    mend_resources(document);
+}
+
+fn mend_resources(resources: &mut Value) {
+    if let Some(rules) = resources.get_mut("devices") {
         for rule in items(rules) {
             // No type means every type.
             if rule.get("type").is_some_and(|kind| kind == "") {
@@ -20,7 +32,7 @@ pub(super) fn spec(document: &mut Value, notes: &mut Vec<String>) {
             }
         }
     }
-    if let Some(limits) = document.pointer_mut("/linux/resources/hugepageLimits") {
+    if let Some(limits) = resources.get_mut("hugepageLimits") {
         for limit in items(limits) {
             // The specification's numbers go to 2^64 - 1, the strict ones to
             // 2^63 - 1; both are more than any machine has.
@@ -32,6 +44,13 @@ pub(super) fn spec(document: &mut Value, notes: &mut Vec<String>) {
                 limit.insert("limit".to_owned(), json!(i64::MAX));
             }
         }
+    }
+    if let Value::Object(fields) = resources
+        && fields
+            .get("pids")
+            .is_some_and(|pids| pids.get("limit").is_none())
+    {
+        fields.remove("pids");
     }
 }
 

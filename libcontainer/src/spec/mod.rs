@@ -6,7 +6,7 @@ mod mend;
 mod nul;
 mod reader;
 
-pub use reader::{Document, read_process, read_spec};
+pub use reader::{Document, read_process, read_resources, read_spec};
 mod default;
 
 pub use default::{DefaultConfig, default_config};

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::locate::path_at;
-use super::oci::{Process, Spec};
+use super::oci::{LinuxResources, Process, Spec};
 use super::{keys, mend, nul};
 use crate::error::{Error, ErrorKind};
 
@@ -52,6 +52,17 @@ pub fn read_process(name: &str, text: &[u8]) -> Result<Document<Process>, Error>
     read(name, text, mend::process_document)
 }
 
+/// Reads a document of limits, as `update --resources` takes it: what
+/// `linux.resources` of a configuration holds.
+///
+/// # Errors
+/// As [`read_spec`].
+pub fn read_resources(name: &str, text: &[u8]) -> Result<Document<LinuxResources>, Error> {
+    nul::refuse(text, &[])?;
+    // The strict form takes an absent limit of pids for 0, which is a limit.
+    mended(name, text, mend::resources)
+}
+
 fn read<T: DeserializeOwned>(
     name: &str,
     text: &[u8],
@@ -67,6 +78,14 @@ fn read<T: DeserializeOwned>(
             notes: Vec::new(),
         });
     }
+    mended(name, text, mend)
+}
+
+fn mended<T: DeserializeOwned>(
+    name: &str,
+    text: &[u8],
+    mend: fn(&mut Value, &mut Vec<String>),
+) -> Result<Document<T>, Error> {
     let mut lenient = serde_json::Deserializer::from_slice(text);
     let mut value =
         serde::Deserialize::deserialize(&mut lenient).map_err(|error| invalid(name, "", &error))?;
@@ -111,7 +130,7 @@ fn known_words(path: &str, text: &str) -> &'static str {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
-    use super::{read_process, read_spec};
+    use super::{read_process, read_resources, read_spec};
 
     fn notes(text: &str) -> Vec<String> {
         read_spec("config.json", text.as_bytes()).unwrap().notes
@@ -172,6 +191,27 @@ mod tests {
         let document = read_spec("config.json", text.as_bytes()).unwrap();
         let process = document.content.process().clone().unwrap();
         assert_eq!(process.user().uid(), 7);
+    }
+
+    #[test]
+    fn limits_of_an_update_are_read() {
+        let read = |text: &str| {
+            let document = read_resources("limits", text.as_bytes()).unwrap();
+            document.content
+        };
+        let found = read(r#"{"CPU": {"Cpus": "1"}, "pids": {}, "memory": null} trailing"#);
+        let cpu = found.cpu().clone().unwrap();
+        assert_eq!(cpu.cpus().as_deref(), Some("1"));
+        // No limit is no wish, and not the limit 0.
+        assert!(found.pids().is_none() && found.memory().is_none());
+        assert!(read(r#"{"pids": {"limit": 0}}"#).pids().is_some());
+        let error = read_resources("limits", br#"{"memory": {"limit": "1M"}}"#).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot read limits: memory.limit: "),
+            "{error}"
+        );
     }
 
     #[test]

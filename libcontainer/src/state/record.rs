@@ -40,6 +40,9 @@ pub(crate) struct Record {
     /// Its group in resctrl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resctrl: Option<ResctrlRecord>,
+    /// `memory.checkBeforeUpdate`, which holds for updates that do not name it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) check_before_update: bool,
     /// Whether the init is the first process of a pid namespace, so that all
     /// others end with it.
     pub(crate) own_pid_namespace: bool,
@@ -159,6 +162,7 @@ mod tests {
             cgroup_paths: [(String::new(), "/sys/fs/cgroup/c1".to_owned())].into(),
             cgroup: crate::cgroups::CgroupRecord::default(),
             resctrl: None,
+            check_before_update: false,
             own_pid_namespace: true,
             annotations: [].into(),
             poststart: vec![],
@@ -173,6 +177,25 @@ mod tests {
         assert_eq!(Record::from_bytes("c1", &bytes).unwrap(), record);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains(r#""init_process_pid":7,"init_process_start":99"#));
+    }
+
+    #[test]
+    fn what_came_later_is_not_missed_in_an_older_record() {
+        let mut record = record();
+        let older = record.to_bytes().unwrap();
+        assert!(
+            !String::from_utf8(older.clone())
+                .unwrap()
+                .contains("check_before")
+        );
+        assert!(
+            !Record::from_bytes("c1", &older)
+                .unwrap()
+                .check_before_update
+        );
+        record.check_before_update = true;
+        let newer = Record::from_bytes("c1", &record.to_bytes().unwrap()).unwrap();
+        assert!(newer.check_before_update);
     }
 
     #[test]

@@ -88,10 +88,10 @@ fn spellings_are_put_in_one_order() {
         ),
         // Words that do not work yet keep what follows to themselves.
         (
-            "--debug update --memory 50M c",
-            "--debug=true update -- --memory 50M c",
+            "--debug restore --memory 50M c",
+            "--debug=true restore -- --memory 50M c",
         ),
-        ("update -h", "update -- -h"),
+        ("restore -h", "restore -- -h"),
     ] {
         assert_eq!(ordered(line), wanted, "{line}");
     }

@@ -10,7 +10,6 @@ use crate::session::Session;
 pub(super) static CHECKPOINT: Command = later("checkpoint", |_, _| refuse("checkpoint"));
 pub(super) static EVENTS: Command = later("events", |_, _| refuse("events"));
 pub(super) static RESTORE: Command = later("restore", |_, _| refuse("restore"));
-pub(super) static UPDATE: Command = later("update", |_, _| refuse("update"));
 
 /// A word that takes anything and does nothing.
 const fn later(name: &'static str, run: fn(&Session, &Words) -> Result<Exit>) -> Command {
@@ -37,12 +36,12 @@ fn refuse(name: &str) -> Result<Exit> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHECKPOINT, EVENTS, RESTORE, UPDATE};
+    use super::{CHECKPOINT, EVENTS, RESTORE};
     use crate::commands::testing::{session, words};
 
     #[test]
     fn says_so_whatever_follows() {
-        for command in [&CHECKPOINT, &EVENTS, &RESTORE, &UPDATE] {
+        for command in [&CHECKPOINT, &EVENTS, &RESTORE] {
             let words = words(&[command.name, "c", "--whatever", "-h"]);
             let error = (command.run)(&session(), &words).err();
             assert_eq!(

@@ -12,12 +12,14 @@ mod plan;
 mod ps;
 mod resume;
 mod run;
+mod size;
 mod spec;
 mod start;
 mod state;
 mod table;
 #[cfg(test)]
 mod testing;
+mod update;
 mod user;
 
 pub(crate) use table::{ALL, find};

@@ -21,7 +21,7 @@ pub(crate) static ALL: [&Command; 18] = [
     &super::spec::SPEC,
     &super::start::START,
     &super::state::STATE,
-    &super::later::UPDATE,
+    &super::update::UPDATE,
 ];
 
 /// The command of a word.

@@ -20,7 +20,7 @@ list!["cgroup":
 ];
 
 /// A file of the container's cgroup: in the controller's v1 hierarchy, or in v2.
-pub(super) fn file(case: &Case, controller: &str, v1: &str, v2: &str) -> Outcome<String> {
+pub(in crate::tests) fn file(case: &Case, controller: &str, v1: &str, v2: &str) -> Outcome<String> {
     let hierarchies = Hierarchies::read()?;
     let name = case.cgroup.trim_start_matches('/');
     let path = match (hierarchies.controller(controller), &hierarchies.v2) {

@@ -12,6 +12,7 @@ use crate::tests::list;
 list!["intelrdt":
     container_is_put_into_a_group_of_its_own,
     exec_joins_the_group,
+    update_writes_the_schemata,
     named_group_stays,
     named_group_has_to_match,
     failed_create_leaves_no_group,
@@ -118,6 +119,31 @@ fn exec_joins_the_group(case: &Case) -> Outcome {
         "the monitoring group is gone",
         !resctrl.has(&format!("gold/mon_groups/{}", case.id)),
     )
+}
+
+fn update_writes_the_schemata(case: &Case) -> Outcome {
+    let resctrl = Resctrl::make(case)?;
+    case.edit(|c| c["linux"]["intelRdt"] = json!({"l3CacheSchema": "L3:0=ff"}))?;
+    resctrl.run_asleep(case)?;
+    let update = |argv: &[&str]| {
+        let call = case.call(&[&["update", &case.id], argv].concat());
+        call.env(FOLDER, &resctrl.name).answer()
+    };
+    update(&["--l3-cache-schema", "L3:0=3", "--mem-bw-schema", "MB:0=20"])?.ok()?;
+    let seen = resctrl.text(&format!("{}/schemata", case.id))?;
+    for line in ["L3:0=3", "MB:0=20"] {
+        holds(line, seen.lines().any(|known| known == line))?;
+    }
+    // A failure of the one takes back the other.
+    let file = resctrl.root.join(&case.id).join("schemata");
+    fs::remove_file(&file)?;
+    fs::create_dir(&file)?;
+    let faulty = ["--pids-limit", "7", "--l3-cache-schema", "L3:0=7"];
+    update(&faulty)?.fails(1, &["schemata"])?;
+    fs::remove_dir(&file)?;
+    fs::write(&file, "")?;
+    let pids = crate::tests::cgroup::file(case, "pids", "pids.max", "pids.max")?;
+    same("pids", pids, "max")
 }
 
 fn named_group_stays(case: &Case) -> Outcome {
