@@ -27,8 +27,6 @@ use crate::namespaces::Kind;
 use crate::plan::{ContainerPlan, StartGate};
 use crate::process::{Child, Order, Request, spawn};
 use crate::state::{Record, StateDir, start_time};
-use crate::sys::Errno;
-use crate::sys::process::{pidfd_send_signal, wait};
 use crate::terminal::ConsoleSocket;
 
 /// As long as processes have to end and cgroups to empty.
@@ -89,7 +87,7 @@ impl Work<'_> {
         let mut child = self.spawn(into)?;
         milestones::spawned(&child);
         step("process cloned");
-        undo.push(killer(&child)?);
+        undo.push(supervise::killer(&child)?);
         let master = self
             .lead(&dir, &fifo, &mut record, &mut child, &mut cgroup, &mut undo)
             .map_err(|error| supervise::explain(&child, cgroup.as_ref(), error))?;
@@ -132,13 +130,13 @@ impl Work<'_> {
         };
         if self.plan.init.namespaces.needs_second_clone() {
             let waits = supervise::follow_clone(child, cgroup)?;
-            undo.push(killer(child)?);
+            undo.push(supervise::killer(child)?);
             step("cloned once more");
             if waits {
                 self.write_id_maps(child)?;
-                child.link.send(&Order::IdsMapped, &[])?;
                 step("ids mapped");
             }
+            child.link.send(&Order::Followed, &[])?;
             Self::note(dir, record, child)?;
         }
         cgroup
@@ -158,8 +156,11 @@ impl Work<'_> {
             step("resctrl group joined");
         }
         child.link.send(&Order::CgroupJoined, &[])?;
-        record.cgroup = cgroup.record().clone();
-        if unified || record.resctrl.is_some() {
+        let known = record.cgroup.hierarchies.len();
+        record.set_cgroup(cgroup.record().clone());
+        self.warn_of_no_way_to_end(record);
+        // Also where a hierarchy was gone without.
+        if unified || record.resctrl.is_some() || record.cgroup.hierarchies.len() != known {
             Self::note(dir, record, child)?;
         }
         dir.write_tenant(&self.plan.tenant, &record.remains())?;
@@ -211,7 +212,7 @@ impl Work<'_> {
         let joined = self
             .namespaces
             .iter()
-            .find(|(kind, _)| *kind == Kind::Pid)
+            .find(|(kind, _)| *kind == Kind::Pid && !plan.enters_pid_namespace())
             .map(|(_, fd)| PidNamespace::for_children(fd.as_fd()))
             .transpose()?;
         let child = spawn(&Request {
@@ -249,6 +250,17 @@ impl Work<'_> {
         let order = Order::Init(Box::new(self.plan.init.clone()));
         child.link.send(&order, &fds)?;
         Ok(())
+    }
+
+    /// A container with neither a pid namespace nor a cgroup is more than its init
+    /// only in name: nothing finds its other processes.
+    fn warn_of_no_way_to_end(&self, record: &Record) {
+        if self.rootless && record.cgroup.hierarchies.is_empty() && !record.own_pid_namespace {
+            log::warn!(
+                "a rootless container without a pid namespace and a cgroup cannot be ended as a \
+                 whole, only its init can. Such configuration is strongly discouraged"
+            );
+        }
     }
 
     /// Writes down who the init is, as soon as there is one.
@@ -322,18 +334,6 @@ impl Work<'_> {
 /// Engines and their users look for these words.
 fn cgroup_failed(error: StepError) -> Error {
     Error::from(error).context("unable to apply cgroup configuration")
-}
-
-/// Ends the process, whatever it is doing.
-fn killer(child: &Child) -> Result<impl FnOnce() + 'static, Error> {
-    let pidfd = child.pidfd.try_clone().map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-        StepError::new("keep", "the handle of the container's process", errno)
-    })?;
-    Ok(move || {
-        let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
-        let _ = wait(pidfd.as_fd(), true);
-    })
 }
 
 /// Removes what was made in resctrl.

@@ -25,7 +25,6 @@ use crate::plan::{self, ProcessFacts, ProcessPlan, TenantFacts, TenantPlan};
 use crate::process::{Child, Order, Request, spawn};
 use crate::spec::oci::{Capabilities, Capability, LinuxCapabilitiesBuilder, Process};
 use crate::spec::{read_process, read_spec};
-use crate::sys::process::{pidfd_send_signal, wait};
 use crate::sys::{Errno, sched};
 use crate::terminal::{ConsoleSocket, Foreground, Relay};
 
@@ -60,6 +59,7 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
     let plan = judge(&process, request, &facts, fds)?;
     let tenant = TenantPlan {
         namespaces: facts.namespaces,
+        enters_pid_namespace: false,
         keyring: facts.keyring.clone(),
         chroot: (facts.namespaces & libc::CLONE_NEWNS == 0).then(|| loaded.record.rootfs.clone()),
         process: plan,
@@ -236,7 +236,7 @@ struct Peers {
 }
 
 impl Work<'_> {
-    fn carry_out(&self, tenant: TenantPlan) -> Result<(Child, Option<OwnedFd>)> {
+    fn carry_out(&self, mut tenant: TenantPlan) -> Result<(Child, Option<OwnedFd>)> {
         let stdio = &self.request.stdio;
         let connect = |path: &Option<PathBuf>| {
             let socket = path.as_deref().map(ConsoleSocket::connect);
@@ -248,26 +248,26 @@ impl Work<'_> {
             agent: Agent::connect(tenant.seccomp.as_ref())?,
         };
         let mut undo = Undo::new();
-        let child = self.spawn(&tenant)?;
+        let mut child = self.spawn(&mut tenant)?;
         milestones::spawned(&child);
-        let pidfd = child.pidfd.try_clone().map_err(|error| {
-            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-            StepError::new("keep", "the handle of the process", errno)
-        })?;
-        undo.push(move || {
-            let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
-            let _ = wait(pidfd.as_fd(), true);
-        });
+        undo.push(supervise::killer(&child)?);
         let master = self
-            .lead(&child, tenant, &peers)
+            .lead(&mut child, tenant, &peers, &mut undo)
             .map_err(|error| supervise::explain(&child, Some(&self.cgroup), error))?;
         undo.disarm();
         Ok((child, master))
     }
 
     /// From the cloned process to the program.
-    fn lead(&self, child: &Child, tenant: TenantPlan, peers: &Peers) -> Result<Option<OwnedFd>> {
+    fn lead(
+        &self,
+        child: &mut Child,
+        tenant: TenantPlan,
+        peers: &Peers,
+        undo: &mut Undo<'_>,
+    ) -> Result<Option<OwnedFd>> {
         let process = tenant.process.clone();
+        let clones_again = tenant.enters_pid_namespace;
         if let Some(mask) = &process.initial_affinity {
             sched::set_affinity(child.pid, mask)
                 .map_err(|errno| StepError::new("set", "process.execCPUAffinity.initial", errno))?;
@@ -285,6 +285,11 @@ impl Work<'_> {
         child
             .link
             .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;
+        if clones_again {
+            supervise::follow_clone(child, &self.cgroup)?;
+            undo.push(supervise::killer(child)?);
+            child.link.send(&Order::Followed, &[])?;
+        }
         let ready = supervise::until_ready(child, &self.cgroup, true, &mut || Ok(()))?;
         milestones::set_up(child);
         let rootless = Caller::probe().euid != 0;
@@ -314,10 +319,24 @@ impl Work<'_> {
 
     /// Clones the process into the container's pid namespace, and on cgroup v2
     /// into its cgroup.
-    fn spawn(&self, tenant: &TenantPlan) -> Result<Child> {
-        let joined = (tenant.namespaces & libc::CLONE_NEWPID != 0)
-            .then(|| PidNamespace::for_children(self.init))
-            .transpose()?;
+    fn spawn(&self, tenant: &mut TenantPlan) -> Result<Child> {
+        let joined = if tenant.namespaces & libc::CLONE_NEWPID == 0 {
+            None
+        } else {
+            match PidNamespace::for_children(self.init) {
+                Ok(joined) => Some(joined),
+                // It belongs to the container's user namespace, in which the
+                // process will have the right.
+                Err(failed)
+                    if failed.errno() == Some(Errno::EPERM)
+                        && tenant.namespaces & libc::CLONE_NEWUSER != 0 =>
+                {
+                    tenant.enters_pid_namespace = true;
+                    None
+                }
+                Err(failed) => return Err(failed.into()),
+            }
+        };
         let child = if self.cgroup.is_unified() {
             self.spawn_into()?
         } else {

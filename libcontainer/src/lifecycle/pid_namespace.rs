@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use crate::error::{Error, StepError};
+use crate::error::StepError;
 use crate::path::c_path;
 use crate::sys::ns;
 use crate::sys::open::open;
@@ -18,7 +18,7 @@ pub(super) struct PidNamespace {
 
 impl PidNamespace {
     /// Joins the namespace, or that of the process behind a pidfd.
-    pub(super) fn for_children(target: BorrowedFd<'_>) -> Result<Self, Error> {
+    pub(super) fn for_children(target: BorrowedFd<'_>) -> Result<Self, StepError> {
         let failed = |errno| StepError::new("join", "the container's pid namespace", errno);
         let path = c_path(Path::new("/proc/self/ns/pid")).map_err(failed)?;
         let own = open(
@@ -32,8 +32,8 @@ impl PidNamespace {
     }
 
     /// Our children are born in our own again.
-    pub(super) fn leave(self) -> Result<(), Error> {
+    pub(super) fn leave(self) -> Result<(), StepError> {
         ns::join(self.own.as_fd(), libc::CLONE_NEWPID)
-            .map_err(|errno| StepError::new("leave", "the container's pid namespace", errno).into())
+            .map_err(|errno| StepError::new("leave", "the container's pid namespace", errno))
     }
 }

@@ -15,7 +15,7 @@ use crate::process::{Child, Order, Report, is_lost};
 use crate::sys::Errno;
 use crate::sys::clone::EXEC_FAILED;
 use crate::sys::mount::open_tree_clone;
-use crate::sys::process::{Ended, pid_of, wait};
+use crate::sys::process::{Ended, pid_of, pidfd_send_signal, wait};
 
 /// As long as a step of the process may take; a file system may be slow.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -124,6 +124,18 @@ pub(super) fn follow_clone(child: &mut Child, cgroup: &Cgroup) -> Result<bool, E
         (Report::Failed(failed), _) => Err(failed_init(failed)),
         _ => Err(unexpected()),
     }
+}
+
+/// Ends the process, whatever it is doing.
+pub(super) fn killer(child: &Child) -> Result<impl FnOnce() + 'static, Error> {
+    let pidfd = child.pidfd.try_clone().map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+        StepError::new("keep", "the handle of the process", errno)
+    })?;
+    Ok(move || {
+        let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
+        let _ = wait(pidfd.as_fd(), true);
+    })
 }
 
 fn send_source(child: &Child, path: &Path, recursive: bool) -> Result<(), Error> {

@@ -106,9 +106,14 @@ fn legacy(
                 new(op, c"cgroup", &parameters, place.as_fd())?
             }
             None if fresh => new(op, c"cgroup2", &[], place.as_fd())?,
-            _ => bound(&hierarchy.source, place.as_fd(), &[]).map_err(|errno| {
-                failed(errno).with_detail(hierarchy.source.display().to_string())
-            })?,
+            _ => match (
+                bound(&hierarchy.source, place.as_fd(), &[]),
+                &hierarchy.otherwise,
+            ) {
+                (Err(Errno::ENOENT), Some(otherwise)) => bound(otherwise, place.as_fd(), &[]),
+                (bound, _) => bound,
+            }
+            .map_err(|errno| failed(errno).with_detail(hierarchy.source.display().to_string()))?,
         });
         for link in &hierarchy.links {
             let name = CString::new(link.as_str()).map_err(|_| failed(Errno::EINVAL))?;

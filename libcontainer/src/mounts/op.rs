@@ -102,6 +102,8 @@ pub struct LegacyHierarchy {
     pub options: Option<String>,
     /// The container's own cgroup on the host.
     pub source: PathBuf,
+    /// The cgroup in its place where none could be made and none is needed.
+    pub otherwise: Option<PathBuf>,
     /// Other names that lead to it.
     pub links: Vec<String>,
 }

@@ -80,6 +80,14 @@ impl NamespacePlan {
             .any(|(kind, _)| !matches!(kind, Kind::User | Kind::Pid));
         user_joined || (self.is_new(Kind::User) && others_joined)
     }
+
+    /// Whether the pid namespace is joined by the container's own process, before
+    /// its second clone, and not by the runtime: the user namespace that is
+    /// joined may be all the right to it that there is.
+    #[must_use]
+    pub fn enters_pid_namespace(&self) -> bool {
+        self.path(Kind::User).is_some() && self.path(Kind::Pid).is_some()
+    }
 }
 
 /// Judges the list. An empty path is as good as none, as it is to runc.

@@ -95,7 +95,7 @@ pub fn build(
         .intel_rdt()
         .as_ref()
         .and_then(|asked| intelrdt::plan(asked, input.id, host.resctrl.as_ref(), &mut findings));
-    let view = cgroup_view(&cgroup, &namespaces);
+    let view = cgroup_view(&cgroup, host.cgroups.as_ref(), &namespaces);
     let root = root(spec, input.bundle, &mut findings);
     let mount_facts = Facts {
         bundle: input.bundle,
@@ -403,7 +403,11 @@ fn device_control(
 }
 
 /// The container's own view of its cgroups, for a mount of that type.
-fn cgroup_view(cgroup: &CgroupPlan, namespaces: &NamespacePlan) -> Option<CgroupMount> {
+fn cgroup_view(
+    cgroup: &CgroupPlan,
+    layout: Option<&Layout>,
+    namespaces: &NamespacePlan,
+) -> Option<CgroupMount> {
     let own_namespace = namespaces.has(Kind::Cgroup);
     let trees = &cgroup.hierarchies;
     let first = trees.first()?;
@@ -430,9 +434,19 @@ fn cgroup_view(cgroup: &CgroupPlan, namespaces: &NamespacePlan) -> Option<Cgroup
                 })
                 .cloned()
                 .collect();
+            // Gone without, the container stays in the cgroup of its creator.
+            let own = layout.filter(|_| cgroup.optional).and_then(|layout| {
+                let mut mounted = layout.hierarchies.iter();
+                let own = mounted
+                    .find(|other| other.mount == tree.mount)?
+                    .own
+                    .as_ref()?;
+                Some(PathBuf::from(format!("{}{own}", tree.mount)))
+            });
             LegacyHierarchy {
                 options: options(&tree.controllers),
                 source: PathBuf::from(tree.folder()),
+                otherwise: own,
                 name,
                 links,
             }

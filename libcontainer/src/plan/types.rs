@@ -316,6 +316,10 @@ pub struct TenantFacts {
 pub struct TenantPlan {
     /// The `CLONE_NEW*` flags of the namespaces to join.
     pub namespaces: libc::c_int,
+    /// Whether the process has to join the pid namespace too, and to clone itself
+    /// into it: it belongs to the container's user namespace, and the runtime
+    /// has no rights there.
+    pub enters_pid_namespace: bool,
     /// The session keyring to join.
     pub keyring: Option<String>,
     /// The root to change to, where no mount namespace brings it.

@@ -15,7 +15,7 @@ use crate::container::Status;
 use crate::error::StepError;
 use crate::hooks;
 use crate::mounts::{self, MountKind};
-use crate::namespaces::Kind;
+use crate::namespaces::{Kind, NamespacePlan};
 use crate::path::{Missing, RootFd};
 use crate::plan::{InitPlan, StartGate, TimeOffset};
 use crate::rootfs;
@@ -119,9 +119,15 @@ fn enter_namespaces(
         let fd = fds.next().ok_or_else(missing)?;
         match kind {
             // Joined by the runtime for us, before the clone.
-            Kind::Pid => {}
+            Kind::Pid if !namespaces.enters_pid_namespace() => {}
             Kind::User => user = Some((fd, path)),
-            Kind::Network | Kind::Ipc | Kind::Uts | Kind::Time | Kind::Cgroup | Kind::Mount => {
+            Kind::Pid
+            | Kind::Network
+            | Kind::Ipc
+            | Kind::Uts
+            | Kind::Time
+            | Kind::Cgroup
+            | Kind::Mount => {
                 match ns::join(fd.as_fd(), kind.flag()) {
                     Ok(()) => {}
                     // It takes the rights of the user namespace that owns it.
@@ -142,7 +148,7 @@ fn enter_namespaces(
         ns::join(fd.as_fd(), kind.flag()).map_err(|errno| join_failed(kind, path, errno))?;
     }
     if namespaces.needs_second_clone() {
-        clone_again(plan, link)?;
+        make_by_clone(namespaces, link)?;
     }
     if namespaces.is_new(Kind::Time) {
         enter_time_namespace(&plan.time_offsets)?;
@@ -175,9 +181,8 @@ pub(super) fn become_root_inside() -> Result<(), StepError> {
     Ok(())
 }
 
-/// Goes on as another process, a child of the runtime like this one, in the
-/// namespaces that are still to be made. This one ends.
-fn clone_again(plan: &InitPlan, link: &Link) -> Result<(), StepError> {
+/// Makes the namespaces that are still to be made, in a second clone.
+fn make_by_clone(namespaces: &NamespacePlan, link: &Link) -> Result<(), StepError> {
     const BY_CLONE: [Kind; 6] = [
         Kind::User,
         Kind::Pid,
@@ -186,9 +191,23 @@ fn clone_again(plan: &InitPlan, link: &Link) -> Result<(), StepError> {
         Kind::Uts,
         Kind::Mount,
     ];
+    let waits_for_id_maps = namespaces.is_new(Kind::User);
+    clone_again(namespaces.new_flags(&BY_CLONE), waits_for_id_maps, link)?;
+    if waits_for_id_maps {
+        become_root_inside()?;
+    }
+    Ok(())
+}
+
+/// Goes on as another process, a child of the runtime like this one, with these
+/// new namespaces, and in the pid namespace that was joined. This one ends.
+pub(super) fn clone_again(
+    flags: libc::c_int,
+    waits_for_id_maps: bool,
+    link: &Link,
+) -> Result<(), StepError> {
     let failed = |errno| StepError::new("clone", "the container's process again", errno);
-    let waits_for_id_maps = plan.namespaces.is_new(Kind::User);
-    let flags = plan.namespaces.new_flags(&BY_CLONE) | libc::CLONE_PARENT;
+    let flags = flags | libc::CLONE_PARENT;
     if let Some(child) = clone::fork_single_threaded(flags).map_err(failed)? {
         link.send(
             &Report::Cloned { waits_for_id_maps },
@@ -197,16 +216,17 @@ fn clone_again(plan: &InitPlan, link: &Link) -> Result<(), StepError> {
         clone::exit_now(0);
     }
     process::set_parent_death_signal(libc::SIGKILL).map_err(failed)?;
-    if waits_for_id_maps {
-        match link
-            .receive::<Order>(None)?
-            .map(|received| received.message)
-        {
-            Some(Order::IdsMapped) => become_root_inside()?,
-            _ => return Err(StepError::refused("map", "ids", "the runtime is gone")),
-        }
+    match link
+        .receive::<Order>(None)?
+        .map(|received| received.message)
+    {
+        Some(Order::Followed) => Ok(()),
+        _ => Err(StepError::refused(
+            "clone",
+            "the container's process again",
+            "the runtime is gone",
+        )),
     }
-    Ok(())
 }
 
 /// Offsets can be written until the first process is in; entered without a fork

@@ -20,8 +20,9 @@ pub(crate) enum Order {
     Tenant(Box<TenantPlan>),
     /// The process is in its cgroup.
     CgroupJoined,
-    /// The maps of the second clone's user namespace are written.
-    IdsMapped,
+    /// The second clone is known to the runtime, and the maps of its user namespace
+    /// are written where it is new. It says nothing before.
+    Followed,
     /// The runtime's hooks have run.
     HooksDone,
     /// The mount source that was asked for, as its descriptor.

@@ -49,7 +49,7 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
             tenant::run(&plan, link, fds)
         }
         Order::CgroupJoined
-        | Order::IdsMapped
+        | Order::Followed
         | Order::HooksDone
         | Order::Source
         | Order::NoSource(_)

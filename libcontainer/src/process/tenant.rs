@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use super::init::{attach, become_root_inside, host_proc, reset_affinity};
+use super::init::{attach, become_root_inside, clone_again, host_proc, reset_affinity};
 use super::link::Link;
 use super::user_process::{Finish, finish};
 use crate::error::StepError;
@@ -34,8 +34,12 @@ pub(super) fn run(
             .map_err(|errno| StepError::new("set", "process.execCPUAffinity.final", errno))?,
         None => reset_affinity()?,
     }
-    // The pid namespace was joined before the clone that made us.
-    let flags = plan.namespaces & !libc::CLONE_NEWPID;
+    // The pid namespace was most often joined before the clone that made us.
+    let flags = if plan.enters_pid_namespace {
+        plan.namespaces
+    } else {
+        plan.namespaces & !libc::CLONE_NEWPID
+    };
     if flags != 0 {
         ns::join(init.as_fd(), flags)
             .map_err(|errno| StepError::new("join", "the container's namespaces", errno))?;
@@ -43,6 +47,9 @@ pub(super) fn run(
     drop(init);
     if plan.namespaces & libc::CLONE_NEWUSER != 0 {
         become_root_inside()?;
+    }
+    if plan.enters_pid_namespace {
+        clone_again(0, false, link)?;
     }
     if let Some(path) = &plan.chroot {
         rootfs::chroot_into(path)?;

@@ -87,6 +87,13 @@ impl Record {
         identity(self.pid, self.start)
     }
 
+    /// The cgroup as it was made.
+    pub(crate) fn set_cgroup(&mut self, cgroup: CgroupRecord) {
+        let paths = cgroup.paths();
+        self.cgroup_paths = paths.map(|(name, path)| (name.to_owned(), path)).collect();
+        self.cgroup = cgroup;
+    }
+
     /// As much as it takes to clean up.
     pub(crate) fn remains(&self) -> Remains {
         Remains {

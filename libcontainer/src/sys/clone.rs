@@ -147,8 +147,6 @@ fn trampoline(image: &Image<'_>, argv: &Strings<'_>, envp: &Strings<'_>) -> ! {
         let signal = libc::SIGKILL as libc::c_ulong;
         let _ = Call::Prctl(libc::PR_SET_PDEATHSIG, signal, 0).make();
     }
-    // Nobody in a joined namespace may look into us.
-    let _ = Call::Prctl(libc::PR_SET_DUMPABLE, 0, 0).make();
     if image.waits_for_id_maps {
         let mut byte = [0];
         if Call::Read(image.socket, &mut byte).make() != Ok(1) {
@@ -157,6 +155,10 @@ fn trampoline(image: &Image<'_>, argv: &Strings<'_>, envp: &Strings<'_>) -> ! {
         let _ = Call::Setresgid(0).make();
         let _ = Call::Setresuid(0).make();
     }
+    // Nobody in a joined namespace may look into us. Not before: an ordinary user
+    // may write the maps of a process only while it can be dumped (proc(5)), and
+    // a new user namespace keeps others out by itself.
+    let _ = Call::Prctl(libc::PR_SET_DUMPABLE, 0, 0).make();
     let _ = Call::Fcntl(image.socket.as_raw_fd(), libc::F_SETFD, 0).make();
     let _ = Call::ExecveatEmpty(image.file, argv, envp).make();
     exit_now(EXEC_FAILED)
