@@ -18,7 +18,7 @@ use super::terminal::hand_over_terminal;
 use super::undo::Undo;
 use super::{delete, milestones, pid_file};
 use crate::cgroups::Cgroup;
-use crate::container::Status;
+use crate::container::{Caller, Status};
 use crate::error::{Error, StepError};
 use crate::hooks;
 use crate::idmap;
@@ -233,7 +233,8 @@ impl Work<'_> {
 
     fn write_id_maps(&self, child: &Child) -> Result<(), Error> {
         if let Some(maps) = &self.plan.id_maps {
-            idmap::write(child.pid, maps, self.rootless)?;
+            let caller = Caller::probe();
+            idmap::write(child.pid, maps, (caller.euid != 0).then_some(caller.egid))?;
         }
         Ok(())
     }
