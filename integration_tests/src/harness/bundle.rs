@@ -116,7 +116,8 @@ impl Bundle {
     }
 }
 
-fn give(path: &Path, id: u32) -> Outcome {
+/// Gives a file, or a directory and everything in it, to `id`.
+pub(super) fn give(path: &Path, id: u32) -> Outcome {
     std::os::unix::fs::lchown(path, Some(id), Some(id))?;
     if path.is_dir() && !path.is_symlink() {
         for entry in fs::read_dir(path)? {

@@ -1,14 +1,16 @@
 //! One test's own world.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::bundle::Bundle;
+use super::bundle::{Bundle, give};
 use super::call::{Answer, Call};
+use super::cgroup::Hierarchies;
 use super::clean;
 use super::fault::{Fault, Outcome, eventually, same, skip};
 use super::host::Host;
@@ -122,6 +124,36 @@ impl Case {
     #[track_caller]
     pub(crate) fn rt(&self, args: &[&str]) -> Outcome<Answer> {
         self.call(args).answer()
+    }
+
+    /// Gives everything of this test on disk to `id`: what an ordinary user's call
+    /// needs.
+    pub(crate) fn give_all_to(&self, id: u32) -> Outcome {
+        give(&self.home, id)
+    }
+
+    /// Makes this test's cgroup in every hierarchy and gives it to `id`, as a
+    /// delegated subtree is (cgroups(7)). The caller removes the directories.
+    pub(crate) fn give_cgroup_to(&self, id: u32) -> Outcome<Vec<PathBuf>> {
+        let mut made = Vec::new();
+        for mount in Hierarchies::read()?.all() {
+            let dir = mount.join(self.cgroup.trim_start_matches('/'));
+            fs::create_dir(&dir)?;
+            chown(&dir, Some(id), Some(id))?;
+            for file in ["cgroup.procs", "cgroup.subtree_control", "tasks"] {
+                if fs::exists(dir.join(file))? {
+                    chown(dir.join(file), Some(id), Some(id))?;
+                }
+            }
+            // Empty ones of cgroup v1 take no process.
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                if fs::exists(dir.join("tasks"))? && fs::exists(dir.join(file))? {
+                    fs::write(dir.join(file), fs::read(mount.join(file))?.trim_ascii())?;
+                }
+            }
+            made.push(dir);
+        }
+        Ok(made)
     }
 
     /// Changes the configuration.

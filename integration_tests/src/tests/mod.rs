@@ -16,6 +16,7 @@ mod mounts;
 mod namespaces;
 mod process;
 mod rootfs;
+mod rootless;
 mod seccomp;
 mod terminal;
 
@@ -50,6 +51,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         mounts::tests(),
         rootfs::tests(),
         rootfs::without_mount_api(),
+        rootless::tests(),
         devices::tests(),
         namespaces::tests(),
         cgroup::tests(),

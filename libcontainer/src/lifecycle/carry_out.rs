@@ -27,6 +27,7 @@ use crate::namespaces::Kind;
 use crate::plan::{ContainerPlan, StartGate};
 use crate::process::{Child, Order, Request, spawn};
 use crate::state::{Record, StateDir, start_time};
+use crate::sys::Errno;
 use crate::terminal::ConsoleSocket;
 
 /// As long as processes have to end and cgroups to empty.
@@ -219,16 +220,42 @@ impl Work<'_> {
             flags,
             cgroup,
             waits_for_id_maps: !twice && plan.is_new(Kind::User),
-        })?;
+        })
+        .map_err(|failed| self.explain_clone(failed))?;
         if let Some(joined) = joined {
             joined.leave()?;
         }
         if !twice && plan.is_new(Kind::User) {
-            self.write_id_maps(&child)
-                .and_then(|()| Ok(child.link.nudge()?))
-                .map_err(|error| supervise::explain(&child, None, error))?;
+            let mapped = self
+                .write_id_maps(&child)
+                .and_then(|()| Ok(child.link.nudge()?));
+            if let Err(error) = mapped {
+                let error = supervise::explain(&child, None, error);
+                supervise::killer(&child)?();
+                return Err(error);
+            }
         }
         Ok(child)
+    }
+
+    /// Hosts forbid user namespaces in more than one way.
+    fn explain_clone(&self, failed: StepError) -> Error {
+        let advice = match failed.errno() {
+            _ if !self.plan.init.namespaces.is_new(Kind::User) => None,
+            Some(Errno::ENOSPC | Errno::EUSERS) => Some(
+                "the limit of user namespaces is reached: look at the sysctl user.max_user_namespaces",
+            ),
+            Some(Errno::EPERM | Errno::EACCES) => Some(
+                "user namespaces may be forbidden here: look at the sysctls \
+                 kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns",
+            ),
+            _ => None,
+        };
+        let error = Error::from(failed);
+        match advice {
+            Some(advice) => error.with_advice(advice),
+            None => error,
+        }
     }
 
     fn write_id_maps(&self, child: &Child) -> Result<(), Error> {

@@ -47,6 +47,7 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
         cgroups,
         resctrl,
         rootless,
+        ordinary_user: caller.euid != 0,
         network_is_the_hosts: network.is_some_and(|path| is_own_network(&path)),
     })
 }

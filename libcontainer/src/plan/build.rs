@@ -25,6 +25,8 @@ pub struct Host {
     pub cgroups: Option<Layout>,
     /// Whether we have no power over the host.
     pub rootless: bool,
+    /// Whether the caller is no root at all, not even of a user namespace.
+    pub ordinary_user: bool,
     /// Whether the network namespace that the configuration names by path is the
     /// runtime's own.
     pub network_is_the_hosts: bool,
@@ -86,6 +88,12 @@ pub fn build(
             .is_some_and(|maps| !maps.is_empty())
     {
         findings.error("linux.uidMappings", "id mappings need a user namespace");
+    }
+    if host.ordinary_user && !namespaces.has(Kind::User) {
+        findings.error(
+            "linux.namespaces",
+            "a rootless container requires user namespaces: there is none of type \"user\"",
+        );
     }
     let names = Names::of(spec, &namespaces, &mut findings);
     let time_offsets = time_offsets(linux, &namespaces, &mut findings);

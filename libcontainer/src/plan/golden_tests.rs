@@ -67,6 +67,7 @@ fn planned(config: &str, layout: Layout) -> String {
         resctrl: None,
         cgroups: Some(layout),
         rootless: false,
+        ordinary_user: false,
         network_is_the_hosts: false,
     };
     let (plan, findings) = build(&spec, &input, &host).unwrap();
