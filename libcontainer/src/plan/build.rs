@@ -74,27 +74,7 @@ pub fn build(
         linux.namespaces().as_deref().unwrap_or_default(),
         &mut findings,
     );
-    let id_maps = namespaces.is_new(Kind::User).then(|| {
-        idmap::plan(
-            linux.uid_mappings().as_deref(),
-            linux.gid_mappings().as_deref(),
-            &mut findings,
-        )
-    });
-    if !namespaces.has(Kind::User)
-        && linux
-            .uid_mappings()
-            .as_ref()
-            .is_some_and(|maps| !maps.is_empty())
-    {
-        findings.error("linux.uidMappings", "id mappings need a user namespace");
-    }
-    if host.ordinary_user && !namespaces.has(Kind::User) {
-        findings.error(
-            "linux.namespaces",
-            "a rootless container requires user namespaces: there is none of type \"user\"",
-        );
-    }
+    let id_maps = id_maps(linux, &namespaces, host, &mut findings);
     let names = Names::of(spec, &namespaces, &mut findings);
     let time_offsets = time_offsets(linux, &namespaces, &mut findings);
 
@@ -355,6 +335,30 @@ fn root(spec: &Spec, bundle: &Path, findings: &mut Findings) -> PathBuf {
             PathBuf::new()
         }
     }
+}
+
+/// The maps of a user namespace that is made; and who needs one.
+fn id_maps(
+    linux: &Linux,
+    namespaces: &NamespacePlan,
+    host: &Host,
+    findings: &mut Findings,
+) -> Option<IdMaps> {
+    let (users, groups) = (linux.uid_mappings(), linux.gid_mappings());
+    if !namespaces.has(Kind::User) {
+        if users.as_ref().is_some_and(|maps| !maps.is_empty()) {
+            findings.error("linux.uidMappings", "id mappings need a user namespace");
+        }
+        if host.ordinary_user {
+            findings.error(
+                "linux.namespaces",
+                "a rootless container requires user namespaces: there is none of type \"user\"",
+            );
+        }
+    }
+    namespaces
+        .is_new(Kind::User)
+        .then(|| idmap::plan(users.as_deref(), groups.as_deref(), findings))
 }
 
 fn cgroup(linux: &Linux, id: &str, host: &Host, findings: &mut Findings) -> CgroupPlan {
