@@ -15,6 +15,9 @@ use crate::process::{START, read_failure};
 use crate::state::Record;
 use crate::sys::Errno;
 
+/// As long as a process has to end that has nothing left to do, in milliseconds.
+const PATIENCE: u16 = 10_000;
+
 /// Lets the init of a created container execute the user's program, and waits
 /// until it has.
 ///
@@ -37,8 +40,10 @@ pub fn start(root: &StateRoot, id: &str) -> Result<()> {
         Err(errno) => return Err(failed(id, errno)),
     };
     nix::unistd::write(&fifo, &[START]).map_err(|errno| failed(id, errno))?;
-    let init = loaded.init.as_ref().map(AsFd::as_fd);
-    if let Some(failure) = outcome(&fifo, init).map_err(|errno| failed(id, errno))? {
+    if let Some(failure) = outcome(&fifo).map_err(|errno| failed(id, errno))? {
+        if let Some(init) = &loaded.init {
+            until_ended(init.as_fd());
+        }
         return Err(Error::from(failure));
     }
     if let Err(failed) = run_poststart(&loaded.record) {
@@ -55,10 +60,7 @@ fn failed(id: &str, errno: Errno) -> Error {
 
 /// Waits until the init has closed the FIFO, by its exec or its end, and reads
 /// what it left there: nothing when all went well.
-fn outcome(
-    fifo: &OwnedFd,
-    init: Option<BorrowedFd<'_>>,
-) -> std::result::Result<Option<StepError>, Errno> {
+fn outcome(fifo: &OwnedFd) -> std::result::Result<Option<StepError>, Errno> {
     loop {
         let mut fds = [PollFd::new(fifo.as_fd(), PollFlags::empty())];
         match poll(&mut fds, PollTimeout::NONE) {
@@ -85,7 +87,6 @@ fn outcome(
     }
     if bytes == [START] {
         // Never read: the init ended where it waited.
-        let _ = init;
         return Ok(Some(StepError::said(
             "the container's process ended before it was started",
         )));
@@ -93,6 +94,15 @@ fn outcome(
     Ok(Some(read_failure(bytes).unwrap_or_else(|| {
         StepError::said("the container's process left an unreadable failure")
     })))
+}
+
+/// An init that has failed is on its way out: whoever looks next has to find the
+/// container stopped.
+fn until_ended(init: BorrowedFd<'_>) {
+    let mut fds = [PollFd::new(init, PollFlags::POLLIN)];
+    if !matches!(poll(&mut fds, PATIENCE), Ok(1)) {
+        log::warn!("the container's process has not ended after its failure");
+    }
 }
 
 /// The FIFO for reading: by way of its descriptor, since its name is gone.

@@ -10,6 +10,7 @@ use crate::tests::list;
 
 list!["hooks":
     failing_before_the_process,
+    failing_start_leaves_a_stopped_container,
     failure_stops_the_rest,
     failing_poststart_stops_the_container,
     failing_poststop_does_not_keep_it,
@@ -41,6 +42,19 @@ fn failing_before_the_process(case: &Case) -> Outcome {
         case.nothing_left()?;
     }
     Ok(())
+}
+
+fn failing_start_leaves_a_stopped_container(case: &Case) -> Outcome {
+    add(case, "startContainer", script("exit 3"))?;
+    // At once: callers go on to delete. Often, for it would be a race.
+    for _ in 0..10 {
+        case.rt(&["create", &case.id])?.ok()?;
+        case.rt(&["start", &case.id])?
+            .fails(1, &["error running startContainer hook #0:"])?;
+        case.status_is("stopped")?;
+        case.rt(&["delete", &case.id])?.ok()?;
+    }
+    case.nothing_left()
 }
 
 fn failure_stops_the_rest(case: &Case) -> Outcome {
