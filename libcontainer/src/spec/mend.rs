@@ -1,5 +1,6 @@
 //! What runc's reader takes and the strict one refuses, made strict.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
@@ -70,8 +71,17 @@ fn mend_process(process: &mut Value, path: &str, notes: &mut Vec<String>) {
         .or_insert_with(|| json!({"uid": 0, "gid": 0}));
     process.entry("cwd").or_insert_with(|| json!(""));
     if let Some(Value::Object(sets)) = process.get_mut("capabilities") {
-        for (name, set) in sets.iter_mut() {
-            known_capabilities(set, &join(path, &format!("capabilities.{name}")), notes);
+        let mut unknown = BTreeSet::new();
+        for set in sets.values_mut() {
+            known_capabilities(set, &mut unknown);
+        }
+        if !unknown.is_empty() {
+            let names: Vec<String> = unknown.into_iter().collect();
+            notes.push(format!(
+                "{}: ignoring unknown or unavailable capabilities: [{}]",
+                join(path, "capabilities"),
+                names.join(" ")
+            ));
         }
     }
     if let Some(Value::Array(flags)) = process
@@ -87,7 +97,8 @@ fn mend_process(process: &mut Value, path: &str, notes: &mut Vec<String>) {
     }
 }
 
-fn known_capabilities(set: &mut Value, path: &str, notes: &mut Vec<String>) {
+/// Takes out what is no capability, and says what it was.
+fn known_capabilities(set: &mut Value, unknown: &mut BTreeSet<String>) {
     let Value::Array(names) = set else { return };
     names.retain(|name| {
         let Some(text) = name.as_str() else {
@@ -97,7 +108,7 @@ fn known_capabilities(set: &mut Value, path: &str, notes: &mut Vec<String>) {
             .strip_prefix("CAP_")
             .is_some_and(|short| Capability::from_str(short).is_ok());
         if !known {
-            notes.push(format!("{path}: ignoring unknown capability {text:?}"));
+            unknown.insert(text.to_owned());
         }
         known
     });
