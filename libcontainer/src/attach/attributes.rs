@@ -1,7 +1,7 @@
 //! Attributes and propagation of a mount that is in its place.
 
 use std::ffi::CStr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
@@ -133,6 +133,22 @@ pub(crate) fn set_propagation(
         }
         done => done,
     }
+}
+
+/// Maps the ids of a detached tree, or of its first mount, by the maps of a user
+/// namespace (mount_setattr(2), Linux 5.12).
+pub(crate) fn map_ids(
+    tree: BorrowedFd<'_>,
+    recursive: bool,
+    user_namespace: BorrowedFd<'_>,
+) -> Result<()> {
+    let number = u64::try_from(user_namespace.as_raw_fd()).map_err(|_| Errno::EBADF)?;
+    let attributes = MountAttr {
+        set: attr::IDMAP,
+        userns_fd: number,
+        ..MountAttr::default()
+    };
+    mount_setattr(tree, recursive, &attributes)
 }
 
 #[cfg(test)]

@@ -50,6 +50,16 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The detached copy by itself: what is changed in it would be lost on a bind
+    /// by mount(2).
+    pub(crate) fn into_tree(self) -> Result<OwnedFd> {
+        if self.detached {
+            Ok(self.fd)
+        } else {
+            Err(Errno::ENOSYS)
+        }
+    }
+
     /// Binds it onto `target`, with the first of the attributes that no user
     /// namespace refuses, and gives the root of the mount.
     pub(crate) fn attach(

@@ -11,7 +11,7 @@ mod bind;
 mod filesystem;
 mod place;
 
-pub(crate) use attributes::{set_attributes, set_attributes_by, set_propagation};
+pub(crate) use attributes::{map_ids, set_attributes, set_attributes_by, set_propagation};
 pub(crate) use bind::Source;
 pub use filesystem::Parameter;
 pub(crate) use filesystem::{FileSystem, Refused};

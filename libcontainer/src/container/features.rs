@@ -22,7 +22,7 @@ pub fn features(version: &str) -> oci::Features {
         .set_oci_version_min("1.0.0".to_owned())
         .set_oci_version_max(VERSION.to_owned())
         .set_hooks(Some(names(&HOOKS)))
-        .set_mount_options(Some(mount_options()))
+        .set_mount_options(Some(names(&mounts::NAMES)))
         .set_linux(Some(linux()))
         .set_annotations(Some(annotations.into()))
         .set_potentially_unsafe_config_annotations(Some(names(&UNSAFE_ANNOTATIONS)));
@@ -59,7 +59,7 @@ fn linux() -> oci::LinuxFeature {
         .set_modes(Some(names(&MEMORY_POLICY_MODES)))
         .set_flags(Some(names(&MEMORY_POLICY_FLAGS)));
     let mut idmap = oci::IDMap::default();
-    idmap.set_enabled(Some(false));
+    idmap.set_enabled(Some(true));
     let mut mount_extensions = oci::MountExtensions::default();
     mount_extensions.set_idmap(Some(idmap));
     let mut net_devices = oci::NetDevices::default();
@@ -77,15 +77,6 @@ fn linux() -> oci::LinuxFeature {
         .set_mount_extensions(Some(mount_extensions))
         .set_net_devices(Some(net_devices));
     linux
-}
-
-/// What a mount may say, less what is refused so far.
-fn mount_options() -> Vec<String> {
-    let known = mounts::NAMES.iter().copied();
-    let known: Vec<&str> = known
-        .filter(|name| !matches!(*name, "idmap" | "ridmap"))
-        .collect();
-    names(&known)
 }
 
 /// The names as oci-spec's values of them.
@@ -197,7 +188,7 @@ mod tests {
         }
         assert_eq!(
             linux["mountExtensions"],
-            json!({"idmap": {"enabled": false}})
+            json!({"idmap": {"enabled": true}})
         );
         assert_eq!(document["ociVersionMin"], "1.0.0");
     }

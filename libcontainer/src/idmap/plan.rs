@@ -94,6 +94,15 @@ fn lines(
             format!("user namespaces enabled, but no {word} mappings found"),
         );
     }
+    lines_of(field, mappings, findings)
+}
+
+/// Judges a list of mappings, which may be empty.
+pub(super) fn lines_of(
+    field: &str,
+    mappings: &[LinuxIdMapping],
+    findings: &mut Findings,
+) -> Vec<IdMap> {
     for (index, mapping) in mappings.iter().enumerate() {
         if mapping.size() == 0 {
             findings.error(format!("{field}[{index}].size"), "a mapping of size 0");
@@ -104,7 +113,13 @@ fn lines(
         outside: mapping.host_id(),
         size: mapping.size(),
     }));
-    let length = text(&map).len();
+    check_length(field, &map, findings);
+    map
+}
+
+/// What the kernel would refuse for its length alone.
+pub(super) fn check_length(field: &str, map: &[IdMap], findings: &mut Findings) {
+    let length = text(map).len();
     let max_bytes = page_size();
     if map.len() > MAX_LINES {
         findings.error(
@@ -127,12 +142,11 @@ fn lines(
             .with_advice("put ranges together that continue each other on both sides"),
         );
     }
-    map
 }
 
 /// The same map in fewer lines: one that continues the line before it, inside
 /// and outside, becomes part of it.
-fn joined(lines: impl Iterator<Item = IdMap>) -> Vec<IdMap> {
+pub(super) fn joined(lines: impl Iterator<Item = IdMap>) -> Vec<IdMap> {
     let mut map: Vec<IdMap> = Vec::new();
     for line in lines {
         let longer = map.last().and_then(|last| continued(last, &line));

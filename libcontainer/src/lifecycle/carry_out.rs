@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::fault::step;
 use super::limits::set_process_limits;
 use super::listener::{Agent, Told, no_agent};
+use super::mount_sources::MountSources;
 use super::pid_namespace::PidNamespace;
 use super::streams::{self, Ids};
 use super::supervise::{self, Ready};
@@ -166,7 +167,9 @@ impl Work<'_> {
         }
         dir.write_tenant(&self.plan.tenant, &record.remains())?;
         step("what exec needs written");
-        let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut || {
+        let mut sources = MountSources::new(&self.plan.mount_id_maps);
+        let deadline = self.has_deadline();
+        let ready = supervise::until_ready(child, cgroup, deadline, &mut sources, &mut || {
             self.run_hooks(child)
         })?;
         milestones::set_up(child);

@@ -8,6 +8,7 @@ use super::foreground;
 use super::limits::set_process_limits;
 use super::listener::{Agent, Told, no_agent};
 use super::load::Loaded;
+use super::mount_sources::MountSources;
 use super::pid_namespace::PidNamespace;
 use super::request::{ExecOverrides, ExecProcess, ExecRequest, Exit, RunMode};
 use super::set_up::{read_file, warn};
@@ -290,7 +291,9 @@ impl Work<'_> {
             undo.push(supervise::killer(child)?);
             child.link.send(&Order::Followed, &[])?;
         }
-        let ready = supervise::until_ready(child, &self.cgroup, true, &mut || Ok(()))?;
+        let mut sources = MountSources::new(&[]);
+        let nothing = &mut || Ok(());
+        let ready = supervise::until_ready(child, &self.cgroup, true, &mut sources, nothing)?;
         milestones::set_up(child);
         let rootless = Caller::probe().euid != 0;
         set_process_limits(child.pid, &process, rootless)?;

@@ -14,6 +14,7 @@ mod list;
 mod listener;
 mod load;
 mod milestones;
+mod mount_sources;
 mod pause;
 mod pid_file;
 mod pid_namespace;

@@ -2,19 +2,16 @@
 //! until that says that all stands.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 
-use nix::fcntl::AT_FDCWD;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::mount_sources::{self, MountSources};
 use crate::cgroups::Cgroup;
 use crate::error::{Error, ErrorKind, StepError};
-use crate::path::c_path;
 use crate::process::{Child, Order, Report, is_lost};
 use crate::sys::Errno;
 use crate::sys::clone::EXEC_FAILED;
-use crate::sys::mount::open_tree_clone;
 use crate::sys::process::{Ended, pid_of, pidfd_send_signal, wait};
 
 /// As long as a step of the process may take; a file system may be slow.
@@ -34,6 +31,7 @@ pub(super) fn until_ready(
     child: &Child,
     cgroup: &Cgroup,
     deadline: bool,
+    sources: &mut MountSources<'_>,
     hooks: &mut dyn FnMut() -> Result<(), Error>,
 ) -> Result<Ready, Error> {
     loop {
@@ -42,7 +40,8 @@ pub(super) fn until_ready(
             .receive::<Report>(deadline.then_some(PATIENCE))?
             .ok_or_else(|| died(child, Some(cgroup)))?;
         match received.message {
-            Report::NeedSource { path, recursive } => send_source(child, &path, recursive)?,
+            Report::NeedSource { path, recursive } => mount_sources::send(child, &path, recursive)?,
+            Report::MapIds { path, asked } => sources.map(child, &path, asked, &received.fds)?,
             Report::RootfsReady => {
                 hooks()?;
                 child.link.send(&Order::HooksDone, &[])?;
@@ -83,6 +82,7 @@ pub(super) fn until_gone(
             Report::NotExecuted(failed) => return Err(not_executed(&failed)),
             Report::Cloned { .. }
             | Report::NeedSource { .. }
+            | Report::MapIds { .. }
             | Report::RootfsReady
             | Report::Ready { .. } => return Err(unexpected()),
         }
@@ -138,17 +138,6 @@ pub(super) fn killer(child: &Child) -> Result<impl FnOnce() + 'static, Error> {
     })
 }
 
-fn send_source(child: &Child, path: &Path, recursive: bool) -> Result<(), Error> {
-    let tree = c_path(path)
-        .and_then(|path| open_tree_clone(AT_FDCWD, &path, recursive))
-        .map_err(|errno| StepError::new("open mount source", path.display().to_string(), errno));
-    match tree {
-        Ok(tree) => child.link.send(&Order::Source, &[tree.as_fd()])?,
-        Err(failed) => child.link.send(&Order::NoSource(failed), &[])?,
-    }
-    Ok(())
-}
-
 /// A failure that the process itself reported.
 fn failed_init(failed: StepError) -> Error {
     Error::from(failed)
@@ -179,6 +168,7 @@ pub(super) fn explain(child: &Child, cgroup: Option<&Cgroup>, error: Error) -> E
             Report::Warning(text) => log::warn!("{text}"),
             Report::Cloned { .. }
             | Report::NeedSource { .. }
+            | Report::MapIds { .. }
             | Report::RootfsReady
             | Report::Ready { .. }
             | Report::Listener(_) => {}

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::stat::FileStat;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use super::op::{MountKind, MountOp};
+use super::op::{IdMapping, MountKind, MountOp};
 use super::plan::may_cover;
 use super::{bind, cgroupfs, filesystem};
 use crate::attach::{set_attributes, set_propagation};
@@ -15,9 +15,20 @@ use crate::path::RootFd;
 use crate::sys::Errno;
 use crate::sys::mount::{MountAttr, attr, mount_setattr};
 
-/// Opens the source of a bind that the container's own ids cannot reach: a
-/// detached copy made by the runtime.
-pub(crate) type SourceOpener<'a> = dyn FnMut(&Path, bool) -> Result<OwnedFd, StepError> + 'a;
+/// What the runtime does for a mount, since it has the host's rights.
+pub(crate) trait Outside {
+    /// Opens the source of a bind that the container's own ids cannot reach: a
+    /// detached copy.
+    fn open_source(&mut self, path: &Path, recursive: bool) -> Result<OwnedFd, StepError>;
+
+    /// Maps the ids of a detached copy of `path`.
+    fn map_ids(
+        &mut self,
+        tree: BorrowedFd<'_>,
+        path: &Path,
+        asked: IdMapping,
+    ) -> Result<(), StepError>;
+}
 
 /// Where the mounts go.
 pub(crate) struct Context<'a> {
@@ -25,15 +36,19 @@ pub(crate) struct Context<'a> {
     pub(crate) root: &'a mut RootFd,
     /// Whether the container has a user namespace of its own.
     pub(crate) user_namespace: bool,
-    /// Who opens what we cannot.
-    pub(crate) open_source: &'a mut SourceOpener<'a>,
+    /// Who does what we cannot.
+    pub(crate) outside: &'a mut dyn Outside,
 }
 
 /// Makes the mount.
 pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<(), StepError> {
     let made = match &op.kind {
         MountKind::Filesystem { .. } => filesystem::apply(op, context),
-        MountKind::Bind { source, recursive } => bind::apply(op, source, *recursive, context),
+        MountKind::Bind {
+            source,
+            recursive,
+            id_map,
+        } => bind::apply(op, source, *recursive, *id_map, context),
         MountKind::Cgroup(view) => cgroupfs::apply(op, view, context),
         MountKind::Remount => remount(op, context.root).map(|root| Made {
             root,

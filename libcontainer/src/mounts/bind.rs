@@ -8,7 +8,7 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::fstat;
 
 use super::apply::{Context, Made, Over, check_cover, describe, error};
-use super::op::{Attributes, MountOp};
+use super::op::{Attributes, IdMapping, MountOp};
 use crate::attach::Source;
 use crate::error::StepError;
 use crate::path::{Missing, c_path, is_directory, is_directory_by};
@@ -18,14 +18,26 @@ use crate::sys::mount::{MountAttr, attr};
 /// What is cleared when a bind asks for any flag and does not name it.
 const UNNAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
 
+/// Why ids are not mapped where mount(2) is all there is.
+const NEEDS_TREE: &str = "open_tree(2) is missing: it needs Linux 5.2";
+
 pub(super) fn apply(
     op: &MountOp,
     source: &Path,
     recursive: bool,
+    id_map: Option<IdMapping>,
     context: &mut Context<'_>,
 ) -> Result<Made, StepError> {
     let path = c_path(source).map_err(|errno| error("mount", op, errno))?;
-    let (source, ours) = open_source(op, source, &path, recursive, context)?;
+    let (mut opened, ours) = open_source(op, source, &path, recursive, context)?;
+    if let Some(asked) = id_map {
+        let tree = opened
+            .into_tree()
+            .map_err(|errno| error("map the ids of", op, errno).with_detail(NEEDS_TREE))?;
+        context.outside.map_ids(tree.as_fd(), source, asked)?;
+        opened = Source::foreign(tree);
+    }
+    let source = opened;
     let (target, over) = target(op, source.as_fd(), context)?;
     // A copy from outside our mount namespace carries no locks: nothing is
     // cleared then that nobody asked for. Of ours, some flags may be locked by the
@@ -53,7 +65,7 @@ fn open_source<'a>(
         Ok(source) => Ok((source, true)),
         // Not reachable with the container's ids.
         Err(Errno::EACCES | Errno::EPERM | Errno::EINVAL) if context.user_namespace => {
-            let tree = (context.open_source)(source, recursive)?;
+            let tree = context.outside.open_source(source, recursive)?;
             Ok((Source::foreign(tree), false))
         }
         Err(errno) => Err(error("mount", op, errno)),

@@ -9,9 +9,10 @@ mod op;
 mod options;
 mod plan;
 
-pub(crate) use apply::{Context, apply, close};
+pub(crate) use apply::{Context, Outside, apply, close};
 pub use op::{
-    Attributes, CgroupMount, LegacyHierarchy, MountKind, MountOp, Parameter, Propagation, TmpfsMode,
+    Attributes, CgroupMount, IdMapping, LegacyHierarchy, MapNamespace, MountKind, MountOp,
+    Parameter, Propagation, TmpfsMode,
 };
 pub use options::{NAMES, Options};
 pub use plan::{Facts, plan};

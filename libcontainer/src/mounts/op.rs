@@ -41,6 +41,24 @@ pub enum TmpfsMode {
     OfDirectory,
 }
 
+/// How the owners of a mount's files differ from those on the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdMapping {
+    /// Whose maps.
+    pub namespace: MapNamespace,
+    /// For the mounts below it too.
+    pub recursive: bool,
+}
+
+/// The user namespace whose maps a mount takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MapNamespace {
+    /// The container's.
+    Container,
+    /// One made for the maps of this number in the plan's list.
+    Made(usize),
+}
+
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountKind {
@@ -66,6 +84,8 @@ pub enum MountKind {
         source: PathBuf,
         /// With the mounts below it.
         recursive: bool,
+        /// Other owners than on the file system.
+        id_map: Option<IdMapping>,
     },
     /// The container's own view of the cgroup hierarchies.
     Cgroup(CgroupMount),

@@ -134,6 +134,8 @@ pub struct Options {
     pub copy_up: bool,
     /// Map ids, and whether below too.
     pub id_map: Option<bool>,
+    /// The mappings that the option itself names, if any.
+    pub id_map_value: Option<String>,
     /// The mount's attributes.
     pub attributes: Attributes,
     /// The attributes of it and of all below it.
@@ -158,7 +160,7 @@ impl Options {
 
     fn take(&mut self, option: &str) {
         let Ok(index) = TABLE.binary_search_by(|(name, _)| (*name).cmp(option)) else {
-            self.parameters.extend(parameters(option));
+            self.take_unlisted(option);
             return;
         };
         let Some((_, meaning)) = TABLE.get(index) else {
@@ -190,6 +192,24 @@ impl Options {
             CopyUp => self.copy_up = true,
             IdMap(recursive) => self.id_map = Some(recursive),
             Nothing => {}
+        }
+    }
+}
+
+impl Options {
+    /// `idmap=MAPPINGS`, or a parameter of the file system.
+    fn take_unlisted(&mut self, option: &str) {
+        let mappings = match option.split_once('=') {
+            Some(("idmap", value)) => Some((false, value)),
+            Some(("ridmap", value)) => Some((true, value)),
+            _ => None,
+        };
+        match mappings {
+            Some((recursive, value)) => {
+                self.id_map = Some(recursive);
+                self.id_map_value = Some(value.to_owned());
+            }
+            None => self.parameters.extend(parameters(option)),
         }
     }
 }
@@ -311,6 +331,17 @@ mod tests {
                 parameter("newinstance", None),
             ]
         );
+    }
+
+    #[test]
+    fn id_mappings_may_have_a_value() {
+        let options = parse(&["bind", "ridmap=uids=0-1-2#3-4-5;gids=0-1-2"]);
+        assert_eq!(options.id_map, Some(true));
+        let value = options.id_map_value.as_deref();
+        assert_eq!(value, Some("uids=0-1-2#3-4-5;gids=0-1-2"));
+        assert!(options.parameters.is_empty());
+        assert_eq!(parse(&["idmap"]).id_map, Some(false));
+        assert_eq!(parse(&["idmap"]).id_map_value, None);
     }
 
     #[test]

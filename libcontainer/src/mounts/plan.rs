@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CgroupMount, MountKind, MountOp, Options, Parameter, TmpfsMode};
+use super::{CgroupMount, IdMapping, MountKind, MountOp, Options, Parameter, TmpfsMode};
 use crate::error::Findings;
 use crate::spec::oci::Mount;
 use crate::sys::mount::attr;
@@ -17,6 +17,8 @@ pub struct Facts<'a> {
     /// The container's own view of the cgroup hierarchies; none when it has no
     /// cgroup of its own.
     pub cgroup: Option<CgroupMount>,
+    /// The id mapping of each mount of the list that has one, by its number.
+    pub id_maps: &'a [(usize, IdMapping)],
 }
 
 /// What may be mounted over below `/proc`: files that lxcfs and the like provide
@@ -39,31 +41,23 @@ pub fn plan(mounts: &[Mount], facts: &Facts<'_>, findings: &mut Findings) -> Vec
     mounts
         .iter()
         .enumerate()
-        .filter_map(|(index, mount)| one(mount, &format!("mounts[{index}]"), facts, findings))
+        .filter_map(|(index, mount)| one(mount, index, facts, findings))
         .collect()
 }
 
-fn one(mount: &Mount, field: &str, facts: &Facts<'_>, findings: &mut Findings) -> Option<MountOp> {
+fn one(mount: &Mount, index: usize, facts: &Facts<'_>, findings: &mut Findings) -> Option<MountOp> {
+    let field = format!("mounts[{index}]");
+    let field = field.as_str();
     let list = mount.options().as_deref().unwrap_or_default();
     let options = Options::parse(list);
     if !without_nul(mount, list, field, findings) {
         return None;
     }
     let destination = destination(mount.destination(), field, facts.root, findings)?;
-    if options.id_map.is_some()
-        || mount
-            .uid_mappings()
-            .as_ref()
-            .is_some_and(|map| !map.is_empty())
-        || mount
-            .gid_mappings()
-            .as_ref()
-            .is_some_and(|map| !map.is_empty())
-    {
-        findings.error(field, "id-mapped mounts are not supported yet");
-        return None;
+    let mut kind = kind(mount, field, &destination, &options, facts, findings)?;
+    if let Some((_, asked)) = facts.id_maps.iter().find(|(number, _)| *number == index) {
+        map_ids(&mut kind, *asked, field, findings);
     }
-    let kind = kind(mount, field, &destination, &options, facts, findings)?;
     let mut attributes = options.attributes;
     // A file system that things are still made in is closed at the end.
     let read_only_last = attributes.set & attr::RDONLY != 0
@@ -168,7 +162,16 @@ fn bind(
     Some(MountKind::Bind {
         source: facts.bundle.join(source),
         recursive,
+        id_map: None,
     })
+}
+
+fn map_ids(kind: &mut MountKind, asked: IdMapping, field: &str, findings: &mut Findings) {
+    if let MountKind::Bind { id_map, .. } = kind {
+        *id_map = Some(asked);
+    } else {
+        findings.error(field, "id-mapped mounts are only supported for bind mounts");
+    }
 }
 
 fn is_superblock_flag(parameter: &Parameter) -> bool {
@@ -287,9 +290,14 @@ fn without_nul(mount: &Mount, options: &[String], field: &str, findings: &mut Fi
 mod tests {
     use super::{Facts, plan};
     use crate::error::Findings;
-    use crate::mounts::{MountKind, MountOp, TmpfsMode};
+    use crate::mounts::{IdMapping, MapNamespace, MountKind, MountOp, TmpfsMode};
     use crate::sys::mount::attr;
     use std::path::Path;
+
+    const MAPPED: IdMapping = IdMapping {
+        namespace: MapNamespace::Made(0),
+        recursive: true,
+    };
 
     fn planned(json: &str) -> Result<Vec<MountOp>, String> {
         let mounts: Vec<_> = serde_json::from_str(json).unwrap();
@@ -297,6 +305,7 @@ mod tests {
             bundle: Path::new("/bundle"),
             root: Path::new("/bundle/rootfs"),
             cgroup: None,
+            id_maps: &[(1, MAPPED)],
         };
         let mut findings = Findings::new();
         let ops = plan(&mounts, &facts, &mut findings);
@@ -320,11 +329,31 @@ mod tests {
             let expected = MountKind::Bind {
                 source: "/bundle/data".into(),
                 recursive: true,
+                id_map: None,
             };
             assert_eq!(ops.unwrap()[0].kind, expected);
         }
         let refused = planned(r#"[{"destination":"/d","type":"bind","source":"/x"}]"#);
         assert!(refused.unwrap_err().starts_with("mounts[0].type: "));
+    }
+
+    #[test]
+    fn ids_are_mapped_of_binds_alone() {
+        let first = r#"{"destination":"/a","source":"/x","options":["bind"]}"#;
+        let ops = planned(&format!("[{first},{first}]")).unwrap();
+        let maps: Vec<_> = ops
+            .iter()
+            .map(|op| match op.kind {
+                MountKind::Bind { id_map, .. } => id_map,
+                MountKind::Filesystem { .. } | MountKind::Cgroup(_) | MountKind::Remount => None,
+            })
+            .collect();
+        assert_eq!(maps, [None, Some(MAPPED)]);
+        let second = r#"{"destination":"/b","type":"tmpfs","options":["idmap"]}"#;
+        assert_eq!(
+            planned(&format!("[{first},{second}]")).unwrap_err(),
+            "mounts[1]: id-mapped mounts are only supported for bind mounts"
+        );
     }
 
     #[test]

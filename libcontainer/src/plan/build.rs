@@ -6,7 +6,7 @@ use super::types::{
     ContainerPlan, HookState, HooksPlan, InitPlan, MemoryPolicy, ProcessPlan, RootfsPlan,
     StartGate, TenantFacts, TimeOffset,
 };
-use super::{hooks, process, rootfs, sysctl};
+use super::{hooks, mapped_mounts, process, rootfs, sysctl};
 use crate::cgroups::DeviceEnforcement;
 use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout};
 use crate::devices as device_rules;
@@ -85,16 +85,24 @@ pub fn build(
         .and_then(|asked| intelrdt::plan(asked, input.id, host.resctrl.as_ref(), &mut findings));
     let view = cgroup_view(&cgroup, host.cgroups.as_ref(), &namespaces);
     let root = root(spec, input.bundle, &mut findings);
+    let listed = spec.mounts().as_deref().unwrap_or_default();
+    let mapped = mapped_mounts::plan(
+        listed,
+        &mapped_mounts::Facts {
+            user_namespace: namespaces.has(Kind::User),
+            new: id_maps.as_ref(),
+            linux,
+            ordinary_user: host.ordinary_user,
+        },
+        &mut findings,
+    );
     let mount_facts = Facts {
         bundle: input.bundle,
         root: &root,
         cgroup: view,
+        id_maps: &mapped.of,
     };
-    let mounts = mounts::plan(
-        spec.mounts().as_deref().unwrap_or_default(),
-        &mount_facts,
-        &mut findings,
-    );
+    let mounts = mounts::plan(listed, &mount_facts, &mut findings);
     let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, &mut findings);
     refuse_covers_of_the_host(&rootfs, &namespaces, &mut findings);
     let sysctls = sysctl::plan(
@@ -147,6 +155,7 @@ pub fn build(
     let plan = ContainerPlan {
         init,
         id_maps,
+        mount_id_maps: mapped.maps,
         cgroup,
         resctrl,
         hooks: hooks_plan,

@@ -9,6 +9,7 @@ mod devices;
 #[cfg(test)]
 mod golden_tests;
 mod hooks;
+mod mapped_mounts;
 mod process;
 mod rootfs;
 mod sysctl;

@@ -19,6 +19,9 @@ pub struct ContainerPlan {
     pub init: InitPlan,
     /// The maps of a new user namespace.
     pub id_maps: Option<IdMaps>,
+    /// The maps of user namespaces made for mounts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mount_id_maps: Vec<IdMaps>,
     /// The cgroup.
     pub cgroup: CgroupPlan,
     /// The group in resctrl.

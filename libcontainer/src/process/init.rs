@@ -1,7 +1,7 @@
 //! The init of a container, from its plan to the user's program.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
@@ -14,13 +14,13 @@ use super::user_process::{Finish, finish};
 use crate::container::Status;
 use crate::error::StepError;
 use crate::hooks;
-use crate::mounts::{self, MountKind};
+use crate::mounts::{self, IdMapping, MapNamespace, MountKind, Outside};
 use crate::namespaces::{Kind, NamespacePlan};
 use crate::path::{Missing, RootFd};
 use crate::plan::{InitPlan, StartGate, TimeOffset};
 use crate::rootfs;
 use crate::security::keyring;
-use crate::sys::open::open;
+use crate::sys::open::{open, openat};
 use crate::sys::{Errno, clone, creds, net, ns, process, sched};
 use crate::terminal::Pty;
 
@@ -54,12 +54,13 @@ pub(super) fn run(
     let mut session = Session {
         link,
         plan,
+        proc: proc.as_fd(),
         in_cgroup: false,
     };
     let terminal = if plan.namespaces.has(Kind::Mount) {
-        session.build_rootfs(&proc)?
+        session.build_rootfs()?
     } else {
-        session.use_host_mounts(&proc)?
+        session.use_host_mounts()?
     };
     session.await_cgroup()?;
     let Session { .. } = session;
@@ -276,6 +277,8 @@ fn set_names(plan: &InitPlan) -> Result<(), StepError> {
 struct Session<'a> {
     link: &'a Link,
     plan: &'a InitPlan,
+    /// The host's procfs.
+    proc: BorrowedFd<'a>,
     in_cgroup: bool,
 }
 
@@ -321,7 +324,7 @@ impl Session<'_> {
     }
 
     /// The container's own mounts.
-    fn build_rootfs(&mut self, proc: &OwnedFd) -> Result<Option<Pty>, StepError> {
+    fn build_rootfs(&mut self) -> Result<Option<Pty>, StepError> {
         let plan = self.plan;
         let user_namespace = plan.namespaces.has(Kind::User);
         let mut root = rootfs::prepare(&plan.rootfs)?;
@@ -329,11 +332,10 @@ impl Session<'_> {
             if matches!(op.kind, MountKind::Cgroup(_)) {
                 self.await_cgroup()?;
             }
-            let mut open_source = |path: &Path, recursive: bool| self.ask_source(path, recursive);
             let mut context = mounts::Context {
                 root: &mut root,
                 user_namespace,
-                open_source: &mut open_source,
+                outside: self,
             };
             mounts::apply(op, &mut context)?;
         }
@@ -343,7 +345,7 @@ impl Session<'_> {
         self.run_hooks()?;
         let pty = self.open_terminal(&root)?;
         make_cwd(&root, &plan.process.cwd);
-        rootfs::set_sysctls(proc.as_fd(), &plan.sysctls)?;
+        rootfs::set_sysctls(self.proc, &plan.sysctls)?;
         rootfs::protect(&root, &plan.rootfs.readonly_paths)?;
         rootfs::mask(&root, &plan.rootfs.masked)?;
         for op in plan.rootfs.mounts.iter().filter(|op| op.read_only_last) {
@@ -354,9 +356,9 @@ impl Session<'_> {
     }
 
     /// The host's mounts, and another root.
-    fn use_host_mounts(&mut self, proc: &OwnedFd) -> Result<Option<Pty>, StepError> {
+    fn use_host_mounts(&mut self) -> Result<Option<Pty>, StepError> {
         self.run_hooks()?;
-        rootfs::set_sysctls(proc.as_fd(), &self.plan.sysctls)?;
+        rootfs::set_sysctls(self.proc, &self.plan.sysctls)?;
         rootfs::chroot_into(&self.plan.rootfs.path)?;
         let root = RootFd::new(
             open(
@@ -375,26 +377,6 @@ impl Session<'_> {
         }
         pty.give_to(self.plan.process.user.uid)?;
         Ok(Some(pty))
-    }
-
-    fn ask_source(&mut self, path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
-        self.link.send(
-            &Report::NeedSource {
-                path: path.to_owned(),
-                recursive,
-            },
-            &[],
-        )?;
-        let (order, fds) = self.next_order()?;
-        match (order, fds.into_iter().next()) {
-            (Order::Source, Some(fd)) => Ok(fd),
-            (Order::NoSource(failed), _) => Err(failed),
-            _ => Err(StepError::refused(
-                "open",
-                path.display().to_string(),
-                "the runtime sent no source",
-            )),
-        }
     }
 
     /// The hooks between the mounts and the change of root: the runtime's, then
@@ -443,6 +425,71 @@ impl Session<'_> {
         rootfs::bind_console(root, pty.terminal.as_fd())?;
         Ok(Some(pty))
     }
+}
+
+impl Outside for Session<'_> {
+    fn open_source(&mut self, path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
+        self.link.send(
+            &Report::NeedSource {
+                path: path.to_owned(),
+                recursive,
+            },
+            &[],
+        )?;
+        let (order, fds) = self.next_order()?;
+        match (order, fds.into_iter().next()) {
+            (Order::Source, Some(fd)) => Ok(fd),
+            (Order::NoSource(failed), _) => Err(failed),
+            _ => Err(StepError::refused(
+                "open",
+                path.display().to_string(),
+                "the runtime sent no source",
+            )),
+        }
+    }
+
+    fn map_ids(
+        &mut self,
+        tree: BorrowedFd<'_>,
+        path: &Path,
+        asked: IdMapping,
+    ) -> Result<(), StepError> {
+        let own = match asked.namespace {
+            MapNamespace::Container => Some(own_user_namespace(self.proc)?),
+            MapNamespace::Made(_) => None,
+        };
+        let fds: Vec<BorrowedFd<'_>> = [tree]
+            .into_iter()
+            .chain(own.as_ref().map(AsFd::as_fd))
+            .collect();
+        self.link.send(
+            &Report::MapIds {
+                path: path.to_owned(),
+                asked,
+            },
+            &fds,
+        )?;
+        match self.next_order()? {
+            (Order::MountMapped, _) => Ok(()),
+            (Order::MountNotMapped(failed), _) => Err(failed),
+            _ => Err(StepError::refused(
+                "map the ids of",
+                path.display().to_string(),
+                "the runtime sent another answer",
+            )),
+        }
+    }
+}
+
+/// Nobody else may open it without power over this process.
+fn own_user_namespace(proc: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
+    openat(
+        proc,
+        "self/ns/user",
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|errno| StepError::new("open", "the container's user namespace", errno))
 }
 
 /// Makes the working directory while the root can still be written. What stands

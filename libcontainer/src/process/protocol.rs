@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StepError;
+use crate::mounts::IdMapping;
 use crate::plan::{InitPlan, TenantPlan};
 
 /// From the runtime.
@@ -29,6 +30,10 @@ pub(crate) enum Order {
     Source,
     /// There is no such source.
     NoSource(StepError),
+    /// The ids of the tree that was sent are mapped.
+    MountMapped,
+    /// They are not.
+    MountNotMapped(StepError),
     /// The runtime is ready: go on to the user's program.
     Proceed,
 }
@@ -48,6 +53,14 @@ pub(crate) enum Report {
         path: PathBuf,
         /// With the mounts below.
         recursive: bool,
+    },
+    /// Ids of a mount are to be mapped. Descriptors: its detached tree, and the
+    /// process's own user namespace when that has the maps.
+    MapIds {
+        /// The source, for messages.
+        path: PathBuf,
+        /// How.
+        asked: IdMapping,
     },
     /// The mounts are made; the root is not yet entered.
     RootfsReady,

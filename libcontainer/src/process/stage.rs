@@ -53,6 +53,8 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
         | Order::HooksDone
         | Order::Source
         | Order::NoSource(_)
+        | Order::MountMapped
+        | Order::MountNotMapped(_)
         | Order::Proceed => Err(StepError::refused(
             "read",
             "the plan",

@@ -77,6 +77,15 @@ pub(crate) fn fork_single_threaded(flags: libc::c_int) -> Result<Option<Spawned>
     clone3(flags, None)
 }
 
+/// Clones with these `CLONE_NEW*` flags a process that does nothing and waits to
+/// be killed, at the latest with the thread that cloned it.
+pub(crate) fn spawn_idle(flags: libc::c_int) -> Result<Spawned> {
+    match clone3(flags, None)? {
+        Some(spawned) => Ok(spawned),
+        None => idle(),
+    }
+}
+
 fn clone3(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<Spawned>> {
     // Outside of c_int on purpose: bit 33 (Linux 5.7).
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -96,8 +105,8 @@ fn clone3(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<S
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     // SAFETY: without CLONE_VM the child has its own copy of all memory. What it
-    // may do with it is the callers' business: the trampoline makes system calls
-    // alone, and `fork_single_threaded` is for processes without other threads.
+    // may do with it is the callers' business: the trampoline and the idle child
+    // make system calls alone, and `fork_single_threaded` is for processes without other threads.
     let cloned = check(unsafe {
         libc::syscall(
             libc::SYS_clone3,
@@ -162,6 +171,16 @@ fn trampoline(image: &Image<'_>, argv: &Strings<'_>, envp: &Strings<'_>) -> ! {
     let _ = Call::Fcntl(image.socket.as_raw_fd(), libc::F_SETFD, 0).make();
     let _ = Call::ExecveatEmpty(image.file, argv, envp).make();
     exit_now(EXEC_FAILED)
+}
+
+/// The child that waits to be killed.
+fn idle() -> ! {
+    // SAFETY: a plain system call on numbers: it neither allocates nor locks.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+    loop {
+        // SAFETY: as above.
+        unsafe { libc::pause() };
+    }
 }
 
 /// Ends the process at once, without the image's exit handlers.

@@ -18,6 +18,7 @@ pub(crate) mod attr {
     pub(crate) const NOATIME: u64 = 0x10;
     pub(crate) const STRICTATIME: u64 = 0x20;
     pub(crate) const NODIRATIME: u64 = 0x80;
+    pub(crate) const IDMAP: u64 = 0x0010_0000;
     pub(crate) const NOSYMFOLLOW: u64 = 0x0020_0000;
 }
 

@@ -1,4 +1,4 @@
-//! Bind mounts: sources, options, recursion, id mapping.
+//! Bind mounts: sources, options, recursion.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use nix::mount::{MsFlags, mount};
 use serde_json::json;
 
 use crate::harness::config::{MAPPED_ROOT, with_user_namespace};
-use crate::harness::{Case, Fault, Outcome, has, holds, same, skip};
+use crate::harness::{Case, Fault, Outcome, has, holds, same};
 use crate::tests::list;
 
 list!["mounts":
@@ -26,7 +26,6 @@ list!["mounts":
     locked_flags_in_a_user_namespace,
     source_that_only_the_host_may_reach,
     source_below_an_earlier_mount,
-    mapped_bind,
     access_time_options,
     access_time_of_the_source,
 ];
@@ -245,18 +244,6 @@ fn source_below_an_earlier_mount(case: &Case) -> Outcome {
     )?;
     let mark = case.bundle.rootfs.join("mnt/below");
     holds("nothing was made below the tmpfs", !mark.exists())
-}
-
-fn mapped_bind(case: &Case) -> Outcome {
-    let source = source(case)?;
-    let map = json!([{"containerID": 0, "hostID": 5000, "size": 1000}]);
-    case.bundle.mount(json!({"destination": "/data", "type": "bind", "source": source, "options": ["bind"], "uidMappings": map, "gidMappings": map}))?;
-    case.bundle.script("stat -c %u:%g /data/mark")?;
-    let answer = case.run()?;
-    if answer.code != 0 && answer.err().contains("invalid argument") {
-        return skip("the file system of the working directory knows no mapped mounts");
-    }
-    same("owner", answer.ok()?.out().trim(), "5000:5000")
 }
 
 fn access_time_options(case: &Case) -> Outcome {

@@ -4,6 +4,7 @@ mod bind;
 mod destination;
 mod filesystems;
 mod hidden;
+mod idmapped;
 mod propagation;
 
 pub(super) fn tests() -> Vec<super::Test> {
@@ -12,6 +13,7 @@ pub(super) fn tests() -> Vec<super::Test> {
         destination::tests(),
         filesystems::tests(),
         hidden::tests(),
+        idmapped::tests(),
         propagation::tests(),
     ]
     .concat()
