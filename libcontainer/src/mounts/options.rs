@@ -187,7 +187,8 @@ impl Options {
                 key: key.to_owned(),
                 value: None,
             }),
-            Bind(recursive) => self.bind = Some(recursive),
+            // Both together are recursive, in any order: so runc and crun have it.
+            Bind(recursive) => self.bind = Some(recursive || self.bind == Some(true)),
             Remount => self.remount = true,
             CopyUp => self.copy_up = true,
             IdMap(recursive) => self.id_map = Some(recursive),
@@ -348,6 +349,8 @@ mod tests {
     fn binds_and_propagation_are_kept_apart() {
         let options = parse(&["rbind", "rprivate", "rro"]);
         assert_eq!(options.bind, Some(true));
+        assert_eq!(parse(&["rbind", "bind"]).bind, Some(true));
+        assert_eq!(parse(&["bind"]).bind, Some(false));
         assert_eq!(
             options.propagation,
             [Propagation {
