@@ -106,7 +106,8 @@ fn clone3(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<S
     }
     // SAFETY: without CLONE_VM the child has its own copy of all memory. What it
     // may do with it is the callers' business: the trampoline and the idle child
-    // make system calls alone, and `fork_single_threaded` is for processes without other threads.
+    // make system calls alone, and `fork_single_threaded` is for processes without
+    // other threads.
     let cloned = check(unsafe {
         libc::syscall(
             libc::SYS_clone3,
@@ -175,11 +176,10 @@ fn trampoline(image: &Image<'_>, argv: &Strings<'_>, envp: &Strings<'_>) -> ! {
 
 /// The child that waits to be killed.
 fn idle() -> ! {
-    // SAFETY: a plain system call on numbers: it neither allocates nor locks.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+    let signal = libc::SIGKILL as libc::c_ulong;
+    let _ = Call::Prctl(libc::PR_SET_PDEATHSIG, signal, 0).make();
     loop {
-        // SAFETY: as above.
-        unsafe { libc::pause() };
+        nix::unistd::pause();
     }
 }
 
