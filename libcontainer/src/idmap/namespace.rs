@@ -19,7 +19,7 @@ pub(crate) fn user_namespace(maps: &IdMaps) -> Result<OwnedFd, StepError> {
         spawn_idle(libc::CLONE_NEWUSER).map_err(|errno| StepError::new("make", OBJECT, errno))?;
     let inhabitant = Inhabitant(cloned);
     let pid = inhabitant.0.pid;
-    write(pid, maps, false)?;
+    write(pid, maps, None)?;
     open(
         format!("/proc/{pid}/ns/user").as_str(),
         OFlag::O_RDONLY | OFlag::O_CLOEXEC,
