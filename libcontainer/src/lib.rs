@@ -45,6 +45,8 @@ pub mod intelrdt;
 pub mod lifecycle;
 pub mod mounts;
 pub mod namespaces;
+pub(crate) mod netlink;
+pub mod network;
 pub(crate) mod path;
 pub mod plan;
 pub mod process;

@@ -14,6 +14,7 @@ mod kernel;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod network;
 mod process;
 mod rootfs;
 mod rootless;
@@ -54,6 +55,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         rootless::tests(),
         devices::tests(),
         namespaces::tests(),
+        network::tests(),
         cgroup::tests(),
         hooks::tests(),
         seccomp::tests(),

@@ -63,7 +63,7 @@ fn linux() -> oci::LinuxFeature {
     let mut mount_extensions = oci::MountExtensions::default();
     mount_extensions.set_idmap(Some(idmap));
     let mut net_devices = oci::NetDevices::default();
-    net_devices.set_enabled(Some(false));
+    net_devices.set_enabled(Some(true));
     let mut linux = oci::LinuxFeature::default();
     linux
         .set_namespaces(Some(NAMESPACES.to_vec()))
@@ -200,7 +200,7 @@ mod tests {
             linux["cgroup"],
             json!({"v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true})
         );
-        for absent in ["apparmor", "selinux", "netDevices"] {
+        for absent in ["apparmor", "selinux"] {
             assert_eq!(linux[absent]["enabled"], false, "{absent}");
         }
     }

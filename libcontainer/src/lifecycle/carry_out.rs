@@ -14,10 +14,10 @@ use super::listener::{Agent, Told, no_agent};
 use super::mount_sources::MountSources;
 use super::pid_namespace::PidNamespace;
 use super::streams::{self, Ids};
-use super::supervise::{self, Ready};
+use super::supervise::{self, Answers, Ready};
 use super::terminal::hand_over_terminal;
 use super::undo::Undo;
-use super::{delete, milestones, pid_file};
+use super::{delete, milestones, net_devices, pid_file};
 use crate::cgroups::Cgroup;
 use crate::container::{Caller, Status};
 use crate::error::{Error, StepError};
@@ -167,11 +167,16 @@ impl Work<'_> {
         }
         dir.write_tenant(&self.plan.tenant, &record.remains())?;
         step("what exec needs written");
-        let mut sources = MountSources::new(&self.plan.mount_id_maps);
-        let deadline = self.has_deadline();
-        let ready = supervise::until_ready(child, cgroup, deadline, &mut sources, &mut || {
-            self.run_hooks(child)
-        })?;
+        let mut answers = Answers {
+            sources: MountSources::new(&self.plan.mount_id_maps),
+            devices: &mut |namespace| {
+                net_devices::move_in(&self.plan.net_devices, namespace, undo)?;
+                step("network devices moved");
+                Ok(())
+            },
+            hooks: &mut || self.run_hooks(child),
+        };
+        let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut answers)?;
         milestones::set_up(child);
         step("process ready");
         let master = self.finish(child, ready)?;

@@ -14,7 +14,7 @@ use super::request::{ExecOverrides, ExecProcess, ExecRequest, Exit, RunMode};
 use super::set_up::{read_file, warn};
 use super::start::hook_state;
 use super::streams::{self, Ids};
-use super::supervise;
+use super::supervise::{self, Answers};
 use super::terminal::{check_terminal, hand_over_terminal};
 use super::undo::Undo;
 use super::{milestones, pid_file};
@@ -291,9 +291,13 @@ impl Work<'_> {
             undo.push(supervise::killer(child)?);
             child.link.send(&Order::Followed, &[])?;
         }
-        let mut sources = MountSources::new(&[]);
-        let nothing = &mut || Ok(());
-        let ready = supervise::until_ready(child, &self.cgroup, true, &mut sources, nothing)?;
+        // It asks for nothing.
+        let mut answers = Answers {
+            sources: MountSources::new(&[]),
+            devices: &mut |_| Ok(()),
+            hooks: &mut || Ok(()),
+        };
+        let ready = supervise::until_ready(child, &self.cgroup, true, &mut answers)?;
         milestones::set_up(child);
         let rootless = Caller::probe().euid != 0;
         set_process_limits(child.pid, &process, rootless)?;

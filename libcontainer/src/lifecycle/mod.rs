@@ -15,6 +15,7 @@ mod listener;
 mod load;
 mod milestones;
 mod mount_sources;
+mod net_devices;
 mod pause;
 mod pid_file;
 mod pid_namespace;

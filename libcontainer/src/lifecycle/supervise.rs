@@ -24,15 +24,23 @@ pub(super) struct Ready {
     pub(super) terminal: Option<(String, OwnedFd)>,
 }
 
-/// Answers until the process is ready. `hooks` is called when the mounts are
-/// made. Without `deadline` the process may take any time: it runs hooks of its
-/// own that have none.
+/// What the runtime has for a process that asks while it sets itself up.
+pub(super) struct Answers<'a> {
+    /// What its mounts need.
+    pub(super) sources: MountSources<'a>,
+    /// Moves network devices into its network namespace.
+    pub(super) devices: &'a mut dyn FnMut(OwnedFd) -> Result<(), Error>,
+    /// Called when the mounts are made.
+    pub(super) hooks: &'a mut dyn FnMut() -> Result<(), Error>,
+}
+
+/// Answers until the process is ready. Without `deadline` the process may take
+/// any time: it runs hooks of its own that have none.
 pub(super) fn until_ready(
     child: &Child,
     cgroup: &Cgroup,
     deadline: bool,
-    sources: &mut MountSources<'_>,
-    hooks: &mut dyn FnMut() -> Result<(), Error>,
+    answers: &mut Answers<'_>,
 ) -> Result<Ready, Error> {
     loop {
         let received = child
@@ -41,9 +49,16 @@ pub(super) fn until_ready(
             .ok_or_else(|| died(child, Some(cgroup)))?;
         match received.message {
             Report::NeedSource { path, recursive } => mount_sources::send(child, &path, recursive)?,
-            Report::MapIds { path, asked } => sources.map(child, &path, asked, &received.fds)?,
+            Report::MapIds { path, asked } => {
+                answers.sources.map(child, &path, asked, &received.fds)?;
+            }
+            Report::AwaitDevices => {
+                let namespace = received.fds.into_iter().next().ok_or_else(unexpected)?;
+                (answers.devices)(namespace)?;
+                child.link.send(&Order::DevicesMoved, &[])?;
+            }
             Report::RootfsReady => {
-                hooks()?;
+                (answers.hooks)()?;
                 child.link.send(&Order::HooksDone, &[])?;
             }
             Report::Ready { terminal } => {
@@ -83,6 +98,7 @@ pub(super) fn until_gone(
             Report::Cloned { .. }
             | Report::NeedSource { .. }
             | Report::MapIds { .. }
+            | Report::AwaitDevices
             | Report::RootfsReady
             | Report::Ready { .. } => return Err(unexpected()),
         }
@@ -169,6 +185,7 @@ pub(super) fn explain(child: &Child, cgroup: Option<&Cgroup>, error: Error) -> E
             Report::Cloned { .. }
             | Report::NeedSource { .. }
             | Report::MapIds { .. }
+            | Report::AwaitDevices
             | Report::RootfsReady
             | Report::Ready { .. }
             | Report::Listener(_) => {}

@@ -15,6 +15,7 @@ use crate::idmap::{self, IdMaps};
 use crate::intelrdt::{self, Resctrl};
 use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
 use crate::namespaces::{self, Kind, NamespacePlan};
+use crate::network::{self, NetDevice};
 use crate::seccomp::{self, Filter};
 use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
 
@@ -68,13 +69,12 @@ pub fn build(
     let none = nothing();
     let linux = spec.linux().as_ref().unwrap_or(&none);
     version(spec.version(), &mut findings);
-    refuse_what_is_missing(linux, &mut findings);
-
     let namespaces = namespaces::plan(
         linux.namespaces().as_deref().unwrap_or_default(),
         &mut findings,
     );
     let id_maps = id_maps(linux, &namespaces, host, &mut findings);
+    let net_devices = net_devices(linux, host, &namespaces, &mut findings);
     let names = Names::of(spec, &namespaces, &mut findings);
     let time_offsets = time_offsets(linux, &namespaces, &mut findings);
 
@@ -144,6 +144,7 @@ pub fn build(
         keyring,
         rootfs,
         sysctls,
+        waits_for_devices: !net_devices.is_empty(),
         waits_for_hooks: !(hooks_plan.prestart.is_empty() && hooks_plan.create_runtime.is_empty()),
         create_container,
         start_container,
@@ -155,6 +156,7 @@ pub fn build(
     let plan = ContainerPlan {
         init,
         id_maps,
+        net_devices,
         mount_id_maps: mapped.maps,
         cgroup,
         resctrl,
@@ -162,6 +164,20 @@ pub fn build(
         tenant,
     };
     Ok((plan, findings))
+}
+
+fn net_devices(
+    linux: &Linux,
+    host: &Host,
+    namespaces: &NamespacePlan,
+    findings: &mut Findings,
+) -> Vec<NetDevice> {
+    let facts = network::Facts {
+        network_namespace: namespaces.has(Kind::Network),
+        is_the_hosts: host.network_is_the_hosts,
+        rootless: host.rootless,
+    };
+    network::plan(linux, facts, findings)
 }
 
 /// What every process of the container gets, also one that joins later.
@@ -240,17 +256,6 @@ fn version(version: &str, findings: &mut Findings) {
             "ociVersion",
             format!("{version:?} is of another major version than 1"),
         );
-    }
-}
-
-/// A setting that we would not apply is never passed over.
-fn refuse_what_is_missing(linux: &Linux, findings: &mut Findings) {
-    if linux
-        .net_devices()
-        .as_ref()
-        .is_some_and(|devices| !devices.is_empty())
-    {
-        findings.error("linux.netDevices", "network devices are not supported yet");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::idmap::IdMaps;
 use crate::intelrdt::ResctrlPlan;
 use crate::mounts::{MountOp, Propagation};
 use crate::namespaces::NamespacePlan;
+use crate::network::NetDevice;
 use crate::seccomp::Filter;
 use crate::security::capabilities::CapSets;
 
@@ -19,6 +20,9 @@ pub struct ContainerPlan {
     pub init: InitPlan,
     /// The maps of a new user namespace.
     pub id_maps: Option<IdMaps>,
+    /// The network devices to move into the container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub net_devices: Vec<NetDevice>,
     /// The maps of user namespaces made for mounts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mount_id_maps: Vec<IdMaps>,
@@ -54,6 +58,8 @@ pub struct InitPlan {
     pub rootfs: RootfsPlan,
     /// Kernel settings: the path below `/proc/sys`, and the value.
     pub sysctls: Vec<(String, String)>,
+    /// Whether the runtime moves network devices in before any hook runs.
+    pub waits_for_devices: bool,
     /// Whether the runtime runs hooks while the init waits.
     pub waits_for_hooks: bool,
     /// Hooks in the container's namespaces, before its root is entered.

@@ -383,6 +383,9 @@ impl Session<'_> {
     /// ours.
     fn run_hooks(&mut self) -> Result<(), StepError> {
         let plan = self.plan;
+        if plan.waits_for_devices {
+            self.receive_devices()?;
+        }
         if plan.waits_for_hooks {
             self.await_cgroup()?;
             self.link.send(&Report::RootfsReady, &[])?;
@@ -411,6 +414,20 @@ impl Session<'_> {
                 directory: Some(&plan.rootfs.path),
             },
         )
+    }
+
+    /// The runtime moves them, since it has power over both network namespaces.
+    fn receive_devices(&mut self) -> Result<(), StepError> {
+        let own = own_namespace(self.proc, Kind::Network)?;
+        self.link.send(&Report::AwaitDevices, &[own.as_fd()])?;
+        match self.next_order()? {
+            (Order::DevicesMoved, _) => Ok(()),
+            _ => Err(StepError::refused(
+                "wait for",
+                "the network devices",
+                "the runtime is gone",
+            )),
+        }
     }
 
     fn open_terminal(&self, root: &RootFd) -> Result<Option<Pty>, StepError> {
@@ -455,7 +472,7 @@ impl Outside for Session<'_> {
         asked: IdMapping,
     ) -> Result<(), StepError> {
         let own = match asked.namespace {
-            MapNamespace::Container => Some(own_user_namespace(self.proc)?),
+            MapNamespace::Container => Some(own_namespace(self.proc, Kind::User)?),
             MapNamespace::Made(_) => None,
         };
         let fds: Vec<BorrowedFd<'_>> = [tree]
@@ -482,14 +499,17 @@ impl Outside for Session<'_> {
 }
 
 /// Nobody else may open it without power over this process.
-fn own_user_namespace(proc: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
+fn own_namespace(proc: BorrowedFd<'_>, kind: Kind) -> Result<OwnedFd, StepError> {
     openat(
         proc,
-        "self/ns/user",
+        format!("self/ns/{}", kind.file()).as_str(),
         OFlag::O_RDONLY | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
-    .map_err(|errno| StepError::new("open", "the container's user namespace", errno))
+    .map_err(|errno| {
+        let object = format!("the container's {} namespace", kind.name());
+        StepError::new("open", object, errno)
+    })
 }
 
 /// Makes the working directory while the root can still be written. What stands

@@ -215,7 +215,7 @@ mod tests {
         );
         assert_eq!(
             encode(&Report::Warning("a".to_owned())).unwrap(),
-            [1, 0, 0, 0, 3, 0, 0, 0, 6, 1, b'a']
+            [1, 0, 0, 0, 3, 0, 0, 0, 7, 1, b'a']
         );
     }
 

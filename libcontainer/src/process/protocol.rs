@@ -34,6 +34,8 @@ pub(crate) enum Order {
     MountMapped,
     /// They are not.
     MountNotMapped(StepError),
+    /// The network devices are there.
+    DevicesMoved,
     /// The runtime is ready: go on to the user's program.
     Proceed,
 }
@@ -62,6 +64,8 @@ pub(crate) enum Report {
         /// How.
         asked: IdMapping,
     },
+    /// The network devices may come: the network namespace is the descriptor.
+    AwaitDevices,
     /// The mounts are made; the root is not yet entered.
     RootfsReady,
     /// Everything is set up; with a terminal, its master is the descriptor.

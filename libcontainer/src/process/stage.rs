@@ -55,6 +55,7 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
         | Order::NoSource(_)
         | Order::MountMapped
         | Order::MountNotMapped(_)
+        | Order::DevicesMoved
         | Order::Proceed => Err(StepError::refused(
             "read",
             "the plan",

@@ -91,6 +91,8 @@ pub(super) enum Call<'a> {
     Setdomainname(&'a str),
     Setgroups(&'a [u32]),
     Setns(BorrowedFd<'a>, c_int),
+    /// `setsockopt` of an option that is an int.
+    Setsockopt(BorrowedFd<'a>, c_int, c_int, &'a c_int),
     Setresgid(u32),
     Setresuid(u32),
     /// `statx` of the descriptor itself; 32 numbers are the whole structure.
@@ -351,6 +353,13 @@ impl Call<'_> {
                 [groups.len(), first(groups), 0, 0, 0, 0],
             ),
             Self::Setns(target, flags) => (libc::SYS_setns, [fd(target), int(flags), 0, 0, 0, 0]),
+            Self::Setsockopt(socket, level, option, value) => {
+                let size = size_of_val(value);
+                (
+                    libc::SYS_setsockopt,
+                    [fd(socket), int(level), int(option), at(value), size, 0],
+                )
+            }
             Self::Setresgid(gid) => {
                 let gid = gid as usize;
                 (libc::SYS_setresgid, [gid, gid, gid, 0, 0, 0])

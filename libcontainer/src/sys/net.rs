@@ -1,6 +1,6 @@
 //! The network as far as a container's set-up needs it.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
@@ -30,5 +30,17 @@ pub(crate) fn loopback_up() -> Result<()> {
     };
     request.name[..2].copy_from_slice(b"lo");
     Call::IoctlSetInterface(socket.as_fd(), &request).make()?;
+    Ok(())
+}
+
+/// Lets the kernel say in words why it refuses a netlink request, and not send
+/// the request back (netlink(7), Linux 4.12 and 4.3).
+pub(crate) fn explain_refusals(socket: BorrowedFd<'_>) -> Result<()> {
+    const SOL_NETLINK: libc::c_int = 270;
+    const NETLINK_CAP_ACK: libc::c_int = 10;
+    const NETLINK_EXT_ACK: libc::c_int = 11;
+    for option in [NETLINK_CAP_ACK, NETLINK_EXT_ACK] {
+        Call::Setsockopt(socket, SOL_NETLINK, option, &1).make()?;
+    }
     Ok(())
 }
