@@ -14,7 +14,7 @@ mod probe;
 mod terminal;
 
 pub(crate) use bundle::Bundle;
-pub(crate) use call::{Answer, Call};
+pub(crate) use call::{Answer, Call, Running};
 pub(crate) use case::Case;
 pub(crate) use cgroup::Hierarchies;
 pub(crate) use docker::Docker;

@@ -18,6 +18,7 @@ mod join;
 mod kill;
 mod layout;
 mod limits;
+mod oom;
 mod parse;
 mod path;
 mod plan;
@@ -25,6 +26,7 @@ mod program;
 mod record;
 mod remove;
 mod restore;
+pub mod stats;
 mod sub;
 mod update;
 mod v1;
@@ -32,9 +34,11 @@ mod v2;
 mod write;
 
 pub use layout::{DeviceEnforcement, Hierarchy, Layout};
+pub use oom::OomWatch;
 pub use plan::{
     CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Enable, HierarchyPlan, plan,
 };
 pub use record::{Cgroup, CgroupRecord, ControllerMount, RecordedHierarchy};
+pub use stats::CgroupStats;
 pub use update::Before;
 pub use write::{IfMissing, Write};

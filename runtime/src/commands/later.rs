@@ -8,7 +8,6 @@ use crate::args::{Arity, Command, Grammar, Words};
 use crate::session::Session;
 
 pub(super) static CHECKPOINT: Command = later("checkpoint", |_, _| refuse("checkpoint"));
-pub(super) static EVENTS: Command = later("events", |_, _| refuse("events"));
 pub(super) static RESTORE: Command = later("restore", |_, _| refuse("restore"));
 
 /// A word that takes anything and does nothing.
@@ -36,12 +35,12 @@ fn refuse(name: &str) -> Result<Exit> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHECKPOINT, EVENTS, RESTORE};
+    use super::{CHECKPOINT, RESTORE};
     use crate::commands::testing::{session, words};
 
     #[test]
     fn says_so_whatever_follows() {
-        for command in [&CHECKPOINT, &EVENTS, &RESTORE] {
+        for command in [&CHECKPOINT, &RESTORE] {
             let words = words(&[command.name, "c", "--whatever", "-h"]);
             let error = (command.run)(&session(), &words).err();
             assert_eq!(

@@ -2,6 +2,8 @@
 
 mod create;
 mod delete;
+mod duration;
+mod events;
 mod exec;
 mod features;
 mod kill;

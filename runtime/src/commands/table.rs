@@ -7,7 +7,7 @@ pub(crate) static ALL: [&Command; 18] = [
     &super::later::CHECKPOINT,
     &super::create::CREATE,
     &super::delete::DELETE,
-    &super::later::EVENTS,
+    &super::events::EVENTS,
     &super::exec::EXEC,
     &super::features::FEATURES,
     &super::kill::KILL,

@@ -9,5 +9,5 @@ mod text;
 
 pub(crate) use logger::{failure, hook_panics, open};
 pub(crate) use os::cannot;
-pub(crate) use output::{stderr_line, stdout};
+pub(crate) use output::{stderr_line, stdout, write_stdout};
 pub(crate) use settings::{Format, LogSettings};

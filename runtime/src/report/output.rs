@@ -11,11 +11,13 @@ use super::cannot;
 /// # Errors
 /// A stdout that takes no more, as when a pipe's reader is gone.
 pub(crate) fn stdout(bytes: impl AsRef<[u8]>) -> Result<()> {
+    write_stdout(bytes.as_ref()).map_err(|error| cannot("write", "stdout", &error))
+}
+
+/// The same, for a caller who knows better what a failure means.
+pub(crate) fn write_stdout(bytes: &[u8]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(bytes.as_ref())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| cannot("write", "stdout", &error))
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
 }
 
 /// Writes a line to stderr. When that fails there is nobody left to tell.

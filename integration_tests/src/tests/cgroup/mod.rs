@@ -1,5 +1,6 @@
 //! Membership and limits.
 
+mod events;
 mod limits;
 mod membership;
 mod update;
@@ -7,5 +8,11 @@ mod update;
 pub(super) use limits::file;
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [membership::tests(), limits::tests(), update::tests()].concat()
+    [
+        membership::tests(),
+        limits::tests(),
+        update::tests(),
+        events::tests(),
+    ]
+    .concat()
 }
