@@ -38,6 +38,28 @@ pub struct Watch<'a> {
 /// Tells what happens to a container until it stops, the caller breaks off, or
 /// nobody reads it.
 ///
+/// ```no_run
+/// use std::ops::ControlFlow;
+/// use std::time::Duration;
+///
+/// use libcontainer::container::StateRoot;
+/// use libcontainer::lifecycle::{Event, Watch, events};
+///
+/// # fn main() -> libcontainer::Result<()> {
+/// let watch = Watch {
+///     interval: Duration::from_secs(10),
+///     reader: None,
+/// };
+/// events(&StateRoot::at("/run/example"), "web", watch, &mut |event| {
+///     match event {
+///         Event::Stats(stats) => println!("{} bytes", stats.cgroup.memory.usage.usage),
+///         Event::Oom => println!("out of memory"),
+///     }
+///     ControlFlow::Continue(())
+/// })
+/// # }
+/// ```
+///
 /// # Errors
 /// `NotFound`, `WrongStatus` for a container that is stopped, `InvalidConfig`
 /// for no interval, or what could not be watched. Statistics that cannot be read
