@@ -1,0 +1,269 @@
+//! A connection: authentication, calls, and the signals that come between.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+
+use super::message::{ANSWER, CALL, ERROR, Message, SIGNAL};
+use super::{Address, Error, Value};
+use crate::sys::{Errno, socket as bytes};
+
+/// The name and path of the bus itself.
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+/// So many signals are kept for whoever waits for one; older ones go first.
+const KEPT: usize = 128;
+/// The longest line of the authentication.
+const LONGEST_LINE: usize = 1024;
+
+/// A method call.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    /// Whom it is for.
+    pub(crate) destination: &'a str,
+    /// The object.
+    pub(crate) path: &'a str,
+    /// The interface.
+    pub(crate) interface: &'a str,
+    /// The method.
+    pub(crate) member: &'a str,
+    /// The arguments.
+    pub(crate) body: Vec<Value>,
+}
+
+/// A connection to a bus, or to a program directly.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: UnixStream,
+    serial: u32,
+    /// Bytes that came and are not yet a message.
+    inbox: Vec<u8>,
+    /// Interface and member of the signals that are kept.
+    wanted: Option<(&'static str, &'static str)>,
+    signals: VecDeque<Vec<Value>>,
+    through_bus: bool,
+}
+
+impl Connection {
+    /// Connects to a program that speaks D-Bus without a bus between.
+    pub(crate) fn direct(address: &Address, deadline: Instant) -> Result<Self, Error> {
+        let mut connection = Self {
+            stream: open(address, deadline)?,
+            serial: 0,
+            inbox: Vec::new(),
+            wanted: None,
+            signals: VecDeque::new(),
+            through_bus: false,
+        };
+        connection.authenticate(deadline)?;
+        Ok(connection)
+    }
+
+    /// Connects to a bus.
+    pub(crate) fn bus(address: &Address, deadline: Instant) -> Result<Self, Error> {
+        let mut connection = Self::direct(address, deadline)?;
+        connection.through_bus = true;
+        connection.call_bus("Hello", Vec::new(), deadline)?;
+        Ok(connection)
+    }
+
+    /// Whether a bus is between us and the others.
+    pub(crate) fn is_through_bus(&self) -> bool {
+        self.through_bus
+    }
+
+    /// Calls a method of the bus itself.
+    pub(crate) fn call_bus(
+        &mut self,
+        member: &str,
+        body: Vec<Value>,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, Error> {
+        let call = Call {
+            destination: BUS,
+            path: BUS_PATH,
+            interface: BUS,
+            member,
+            body,
+        };
+        self.call(&call, deadline)
+    }
+
+    /// Calls a method and waits for its answer.
+    pub(crate) fn call(&mut self, call: &Call<'_>, deadline: Instant) -> Result<Vec<Value>, Error> {
+        self.serial = self.serial.wrapping_add(1).max(1);
+        let destination = if self.through_bus {
+            call.destination
+        } else {
+            ""
+        };
+        let message = Message {
+            kind: CALL,
+            serial: self.serial,
+            path: call.path.to_owned(),
+            interface: call.interface.to_owned(),
+            member: call.member.to_owned(),
+            destination: destination.to_owned(),
+            body: call.body.clone(),
+            ..Message::default()
+        };
+        self.send(&message.to_bytes(), deadline)?;
+        loop {
+            let message = self.receive(deadline)?;
+            let answers_us = message.answers == self.serial;
+            match message.kind {
+                ANSWER if answers_us => return Ok(message.body),
+                ERROR if answers_us => {
+                    let words = message.body.first().and_then(Value::as_text);
+                    return Err(Error::Answer {
+                        message: words.unwrap_or_default().to_owned(),
+                        name: message.error,
+                    });
+                }
+                _ => self.keep(message),
+            }
+        }
+    }
+
+    /// Keeps signals of this name from now on; the bus has to be told to send
+    /// them.
+    pub(crate) fn want(&mut self, interface: &'static str, member: &'static str) {
+        self.wanted = Some((interface, member));
+    }
+
+    /// The arguments of the next wanted signal.
+    pub(crate) fn signal(&mut self, deadline: Instant) -> Result<Vec<Value>, Error> {
+        loop {
+            if let Some(signal) = self.signals.pop_front() {
+                return Ok(signal);
+            }
+            let message = self.receive(deadline)?;
+            self.keep(message);
+        }
+    }
+
+    fn keep(&mut self, message: Message) {
+        let name = (message.interface.as_str(), message.member.as_str());
+        if message.kind == SIGNAL && self.wanted == Some(name) {
+            if self.signals.len() >= KEPT {
+                self.signals.pop_front();
+            }
+            self.signals.push_back(message.body);
+        }
+    }
+
+    /// EXTERNAL without a name: the peer asks the kernel who we are. So it works
+    /// in a user namespace too, where we do not know our name outside.
+    fn authenticate(&mut self, deadline: Instant) -> Result<(), Error> {
+        self.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", deadline)?;
+        for wanted in ["DATA", "OK "] {
+            let line = self.line(deadline)?;
+            if !line.starts_with(wanted.as_bytes()) {
+                return Err(Error::Rejected);
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, deadline: Instant) -> Result<Vec<u8>, Error> {
+        loop {
+            if let Some(end) = self.inbox.windows(2).position(|pair| pair == b"\r\n") {
+                let rest = self.inbox.split_off(end.saturating_add(2));
+                let line = std::mem::replace(&mut self.inbox, rest);
+                return Ok(line);
+            }
+            if self.inbox.len() > LONGEST_LINE {
+                return Err(Error::Malformed("authentication"));
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Result<Message, Error> {
+        loop {
+            if let Some(length) = Message::length(&self.inbox)?
+                && self.inbox.len() >= length
+            {
+                let rest = self.inbox.split_off(length);
+                let message = std::mem::replace(&mut self.inbox, rest);
+                return Message::from_bytes(&message);
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    /// Waits for more bytes.
+    fn fill(&mut self, deadline: Instant) -> Result<(), Error> {
+        let mut chunk = [0; 4096];
+        loop {
+            self.stream.set_read_timeout(Some(left(deadline)?))?;
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(Error::Closed),
+                Ok(count) => {
+                    self.inbox.extend(chunk.get(..count).unwrap_or_default());
+                    return Ok(());
+                }
+                Err(error) => again(error.into())?,
+            }
+        }
+    }
+
+    fn send(&mut self, message: &[u8], deadline: Instant) -> Result<(), Error> {
+        let mut rest = message;
+        while !rest.is_empty() {
+            self.stream.set_write_timeout(Some(left(deadline)?))?;
+            match bytes::send(self.stream.as_fd(), rest, &[]) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(errno) => again(errno.into())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The time that is left; a deadline that is over is an error.
+fn left(deadline: Instant) -> Result<Duration, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Error::TimedOut);
+    }
+    // The kernel counts microseconds, and takes none for no limit.
+    Ok(left.max(Duration::from_micros(1)))
+}
+
+/// Passes over an interruption and over a time that ran out, which the deadline
+/// tells of.
+fn again(error: Error) -> Result<(), Error> {
+    match error {
+        Error::Os(Errno::EINTR | Errno::EAGAIN) => Ok(()),
+        error => Err(error),
+    }
+}
+
+/// Connects. A peer that does not come round to accepting is waited for.
+fn open(address: &Address, deadline: Instant) -> Result<UnixStream, Error> {
+    let name = match address {
+        Address::File(path) => UnixAddr::new(path.as_path()),
+        Address::Abstract(name) => UnixAddr::new_abstract(name),
+    }?;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match connect(fd.as_raw_fd(), &name) {
+            Ok(()) => break,
+            // The peer's queue is full (unix(7)).
+            Err(Errno::EAGAIN) => std::thread::sleep(pause.min(left(deadline)?)),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        pause = pause.saturating_mul(2).min(Duration::from_millis(100));
+    }
+    let stream = UnixStream::from(fd);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
