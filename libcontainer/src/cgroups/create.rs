@@ -1,9 +1,12 @@
 //! Making the cgroup, and unmaking what was made when that fails.
 
+use std::time::{Duration, Instant};
+
 use super::fs;
 use super::parse;
 use super::plan::{CgroupPlan, HierarchyPlan};
-use super::record::{Cgroup, CgroupRecord, RecordedHierarchy};
+use super::record::{Cgroup, CgroupRecord, RecordedHierarchy, RecordedUnit};
+use super::systemd::{self, UnitPlan};
 use super::v1::cpuset;
 use super::v2::enable;
 use crate::error::StepError;
@@ -13,24 +16,26 @@ use crate::sys::{Errno, small_file};
 /// before we say so.
 const ATTEMPTS: usize = 8;
 
+/// How long systemd has to stop the unit of a container that could not be made.
+const UNIT_PATIENCE: Duration = Duration::from_secs(10);
+
 impl Cgroup {
     /// Makes the cgroup in every hierarchy, ready to be joined. When a step fails
     /// nothing of it is left.
     ///
-    /// A cgroup that was there must be empty and not frozen.
-    pub fn create(plan: &CgroupPlan) -> Result<Self, StepError> {
+    /// A cgroup that was there must be empty and not frozen. systemd makes it for
+    /// a process, `pid`, and with that in it; nobody else needs one.
+    pub fn create(plan: &CgroupPlan, pid: Option<i32>) -> Result<Self, StepError> {
+        if let (Some(unit), Some(pid)) = (&plan.unit, pid) {
+            return Self::start_unit(plan, unit, pid);
+        }
         let mut made = CgroupRecord {
             hierarchies: Vec::with_capacity(plan.hierarchies.len()),
+            unit: None,
         };
         for hierarchy in &plan.hierarchies {
-            let mut tree = RecordedHierarchy {
-                controllers: hierarchy.controllers.clone(),
-                mount: hierarchy.mount.clone(),
-                path: hierarchy.path.clone(),
-                made_parents: Vec::new(),
-                made: false,
-            };
-            let result = make(hierarchy, &mut tree);
+            let mut tree = planned(hierarchy);
+            let result = make(hierarchy, &mut tree, Found::Unused);
             if let Err(error) = result {
                 if plan.optional && is_forbidden(&error) {
                     undo(&tree);
@@ -52,14 +57,58 @@ impl Cgroup {
         })
     }
 
+    /// Has systemd start the unit, and makes its cgroup where systemd makes none.
+    fn start_unit(plan: &CgroupPlan, unit: &UnitPlan, pid: i32) -> Result<Self, StepError> {
+        let trees: Vec<RecordedHierarchy> = plan.hierarchies.iter().map(planned).collect();
+        let mut cgroup = Self::from_record(CgroupRecord {
+            hierarchies: trees,
+            unit: Some(RecordedUnit {
+                manager: unit.manager,
+                name: unit.name.clone(),
+            }),
+        });
+        cgroup.fresh = true;
+        let folder = cgroup.kept_by_systemd().map(RecordedHierarchy::folder);
+        let folder = folder.ok_or_else(|| {
+            let reason = "neither cgroup v2 nor systemd's own hierarchy is mounted";
+            StepError::refused("start unit", unit.name.as_str(), reason)
+        })?;
+        systemd::start(unit, &folder, pid)?;
+        let trees = plan.hierarchies.iter().zip(&mut cgroup.record.hierarchies);
+        for (hierarchy, tree) in trees {
+            if let Err(error) = make(hierarchy, tree, Found::Systemds) {
+                cgroup.undo();
+                return Err(error);
+            }
+        }
+        Ok(cgroup)
+    }
+
     /// Takes back [`create`](Self::create): removes the cgroups and ancestors that
     /// it made and that are empty, and leaves what it found.
     pub fn undo(&self) {
+        if let Some(unit) = &self.record.unit
+            && let Err(error) = systemd::stop(unit, Instant::now() + UNIT_PATIENCE)
+        {
+            log::warn!("{error}");
+        }
         self.record.hierarchies.iter().rev().for_each(undo);
+    }
+
+    /// Refuses a limit of memory that is not above what is in use, where the plan
+    /// asks for that.
+    pub(super) fn check_memory(plan: &CgroupPlan) -> Result<(), StepError> {
+        plan.hierarchies.iter().try_for_each(|hierarchy| {
+            let check = hierarchy.check_memory;
+            check.map_or(Ok(()), |check| {
+                super::v2::memory::check(&hierarchy.folder(), check)
+            })
+        })
     }
 
     /// Writes the limits and device rules.
     pub fn apply_limits(&self, plan: &CgroupPlan) -> Result<(), StepError> {
+        Self::check_memory(plan)?;
         for hierarchy in &plan.hierarchies {
             let known = self
                 .record
@@ -71,9 +120,6 @@ impl Cgroup {
                 // among the writes but device rules.
                 continue;
             };
-            if let Some(check) = hierarchy.check_memory {
-                super::v2::memory::check(&tree.folder(), check)?;
-            }
             fs::write_all(&tree.folder(), &hierarchy.writes).or_else(|error| {
                 if tree.has("devices")
                     && is_forbidden(&error)
@@ -89,7 +135,9 @@ impl Cgroup {
             if let Some(program) = &hierarchy.program
                 && let Some(fd) = self.unified_fd()?
             {
-                let untouched = self.fresh && tree.made;
+                // systemd's program stays beside ours: it is the same, or allows
+                // all, and systemd puts it back whenever it is reloaded.
+                let untouched = self.fresh && (tree.made || self.record.unit.is_some());
                 let result = super::program::install(fd, program, untouched);
                 result.or_else(|errno| {
                     if errno == Errno::EPERM
@@ -111,9 +159,28 @@ impl Cgroup {
     }
 }
 
+/// What to think of a cgroup that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It must not be in use.
+    Unused,
+    /// systemd has made it for us.
+    Systemds,
+}
+
+fn planned(hierarchy: &HierarchyPlan) -> RecordedHierarchy {
+    RecordedHierarchy {
+        controllers: hierarchy.controllers.clone(),
+        mount: hierarchy.mount.clone(),
+        path: hierarchy.path.clone(),
+        made_parents: Vec::new(),
+        made: false,
+    }
+}
+
 /// Makes one hierarchy's cgroup; what was made stands in `tree` also when a
 /// later step failed.
-fn make(plan: &HierarchyPlan, tree: &mut RecordedHierarchy) -> Result<(), StepError> {
+fn make(plan: &HierarchyPlan, tree: &mut RecordedHierarchy, found: Found) -> Result<(), StepError> {
     let folder = plan.folder();
     let fail = |errno| StepError::new("create cgroup", folder.clone(), errno);
     let mut attempts = 0;
@@ -124,7 +191,9 @@ fn make(plan: &HierarchyPlan, tree: &mut RecordedHierarchy) -> Result<(), StepEr
                 break;
             }
             Err(Errno::EEXIST) => {
-                check_unused(&folder, tree)?;
+                if found == Found::Unused {
+                    check_unused(&folder, tree)?;
+                }
                 break;
             }
             Err(Errno::ENOENT) if attempts < ATTEMPTS => {
@@ -275,7 +344,7 @@ mod tests {
     fn a_failure_leaves_nothing_that_was_made() {
         let (_dir, root) = root(&["a", "b"]);
         std::fs::create_dir(root.join("b/there")).unwrap();
-        let error = Cgroup::create(&plan(&root, &["a", "b", "gone"], "/there/new/c1"));
+        let error = Cgroup::create(&plan(&root, &["a", "b", "gone"], "/there/new/c1"), None);
         assert_eq!(error.unwrap_err().errno(), Some(Errno::ENOENT));
         assert!(!root.join("a/there").exists());
         assert!(root.join("b/there").exists());
@@ -286,7 +355,7 @@ mod tests {
     fn undo_takes_back_what_create_made_and_no_more() {
         let (_dir, root) = root(&["a"]);
         std::fs::create_dir(root.join("a/there")).unwrap();
-        let cgroup = Cgroup::create(&plan(&root, &["a"], "/there/new/c1")).unwrap();
+        let cgroup = Cgroup::create(&plan(&root, &["a"], "/there/new/c1"), None).unwrap();
         let tree = cgroup.record().hierarchies.first().unwrap();
         assert_eq!(tree.made_parents, ["/there/new"]);
         assert!(tree.made);
@@ -302,7 +371,7 @@ mod tests {
         std::fs::create_dir_all(root.join("b/c1/sub")).unwrap();
         std::fs::write(root.join("b/c1/cgroup.procs"), "").unwrap();
         std::fs::write(root.join("b/c1/sub/cgroup.procs"), "7\n").unwrap();
-        let error = Cgroup::create(&plan(&root, &["a", "b"], "/c1")).unwrap_err();
+        let error = Cgroup::create(&plan(&root, &["a", "b"], "/c1"), None).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -316,7 +385,7 @@ mod tests {
     #[test]
     fn a_record_comes_back_but_not_with_a_path_that_leaves() {
         let (_dir, root) = root(&["a"]);
-        let cgroup = Cgroup::create(&plan(&root, &["a"], "/c1")).unwrap();
+        let cgroup = Cgroup::create(&plan(&root, &["a"], "/c1"), None).unwrap();
         let text = serde_json::to_string(cgroup.record()).unwrap();
         let mut record: CgroupRecord = serde_json::from_str(&text).unwrap();
         assert_eq!(&record, cgroup.record());
@@ -329,7 +398,7 @@ mod tests {
 
     #[test]
     fn no_cgroup_is_no_hierarchies() {
-        let cgroup = Cgroup::create(&CgroupPlan::disabled()).unwrap();
+        let cgroup = Cgroup::create(&CgroupPlan::disabled(), None).unwrap();
         assert!(cgroup.is_disabled());
         assert_eq!(cgroup.join(1), Ok(()));
         assert_eq!(cgroup.is_frozen(), Ok(false));

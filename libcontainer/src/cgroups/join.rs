@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
-use super::record::{Cgroup, RecordedHierarchy};
+use super::record::{Cgroup, RecordedHierarchy, RecordedUnit};
+use super::systemd;
 use crate::error::StepError;
 use crate::sys::{Errno, small_file};
 
 impl Cgroup {
-    /// Moves a process into the cgroup of every hierarchy.
+    /// Moves a process into the cgroup of every hierarchy. Where the process is,
+    /// an ordinary user may not take it from: systemd does that for its unit.
     pub fn join(&self, pid: i32) -> Result<(), StepError> {
-        self.record
-            .hierarchies
-            .iter()
-            .try_for_each(|tree| enter(tree, pid))
+        self.record.hierarchies.iter().try_for_each(|tree| {
+            let entered = enter(tree, pid);
+            match (&self.record.unit, &entered) {
+                (Some(unit), Err(error))
+                    if tree.is_v2()
+                        && !unit.is_slice()
+                        && matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM)) =>
+                {
+                    systemd::attach(unit, below(tree, unit), pid)
+                }
+                _ => entered,
+            }
+        })
     }
 
     /// Moves a process into the v1 cgroups: what is left to do after
@@ -29,6 +40,16 @@ impl Cgroup {
     pub fn join_v2(&self, pid: i32) -> Result<(), StepError> {
         self.v2().map_or(Ok(()), |tree| enter(tree, pid))
     }
+}
+
+/// The part of a cgroup's path below its unit.
+fn below<'a>(tree: &'a RecordedHierarchy, unit: &RecordedUnit) -> &'a str {
+    let folder = format!("{}/", unit.name);
+    let path = tree.path.find(&folder).and_then(|at| {
+        let end = at.checked_add(unit.name.len())?;
+        tree.path.get(end..)
+    });
+    path.unwrap_or_default()
 }
 
 fn enter(tree: &RecordedHierarchy, pid: i32) -> Result<(), StepError> {

@@ -1,4 +1,5 @@
-//! The container's cgroup, made and ruled through the cgroup file systems.
+//! The container's cgroup, made and ruled through the cgroup file systems, or by
+//! systemd and through them.
 //!
 //! [`Layout`] holds what this host has, [`plan`](plan()) turns it and
 //! `linux.resources` into a [`CgroupPlan`] in which every path and every write
@@ -28,6 +29,7 @@ mod remove;
 mod restore;
 pub mod stats;
 mod sub;
+mod systemd;
 mod update;
 mod v1;
 mod v2;
@@ -38,7 +40,10 @@ pub use oom::OomWatch;
 pub use plan::{
     CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Enable, HierarchyPlan, plan,
 };
-pub use record::{Cgroup, CgroupRecord, ControllerMount, RecordedHierarchy};
+pub use record::{Cgroup, CgroupRecord, ControllerMount, RecordedHierarchy, RecordedUnit};
+pub use systemd::{
+    Manager, Property, Systemd, UnitDevices, UnitPlan, UnitRequest, owner_of_session, probe,
+};
 pub use stats::CgroupStats;
 pub use update::Before;
 pub use write::{IfMissing, Write};

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
+use super::systemd::Manager;
 use crate::error::StepError;
 use crate::sys::small_file;
 
@@ -13,6 +14,26 @@ use crate::sys::small_file;
 pub struct CgroupRecord {
     /// One for each hierarchy; none when the container has no cgroup.
     pub hierarchies: Vec<RecordedHierarchy>,
+    /// The unit, when systemd has made them.
+    #[serde(default)]
+    pub unit: Option<RecordedUnit>,
+}
+
+/// A transient unit of systemd's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedUnit {
+    /// Which systemd has it.
+    pub manager: Manager,
+    /// As `docker-c1.scope`.
+    pub name: String,
+}
+
+impl RecordedUnit {
+    /// Whether it is a slice, into which systemd moves no process.
+    #[must_use]
+    pub fn is_slice(&self) -> bool {
+        self.name.ends_with(".slice")
+    }
 }
 
 /// The container's cgroup in one hierarchy.
@@ -137,6 +158,12 @@ impl Cgroup {
     #[must_use]
     pub fn is_unified(&self) -> bool {
         !self.is_disabled() && self.record.hierarchies.iter().all(RecordedHierarchy::is_v2)
+    }
+
+    /// The hierarchy in which systemd keeps the unit: v2 alone, or v1's of its
+    /// name.
+    pub(super) fn kept_by_systemd(&self) -> Option<&RecordedHierarchy> {
+        self.v1("name=systemd").or_else(|| self.v2())
     }
 
     pub(super) fn v2(&self) -> Option<&RecordedHierarchy> {

@@ -4,20 +4,31 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::record::{Cgroup, RecordedHierarchy};
+use super::systemd;
 use crate::error::StepError;
 use crate::sys::{Errno, small_file};
 
 /// How deep sub-cgroups are followed; the kernel's paths end before.
 const DEEPEST: usize = 512;
 
+/// How long systemd has to stop a unit in which no process is left.
+const UNIT_PATIENCE: Duration = Duration::from_secs(30);
+
 impl Cgroup {
-    /// Removes the cgroup in every hierarchy; what is gone already is fine.
+    /// Removes the cgroup in every hierarchy, after systemd's unit; what is gone
+    /// already is fine.
     /// Ancestors stay: by now an engine may have set limits there.
     ///
     /// The processes must have been killed; until the deadline the kernel has
     /// time to be done with them.
     pub fn remove(&self, deadline: Instant) -> Result<(), StepError> {
         let mut first_error = Ok(());
+        if let Some(unit) = &self.record.unit
+            && let Err(error) = systemd::stop(unit, Instant::now() + UNIT_PATIENCE)
+        {
+            // A unit without its cgroup ends by itself.
+            log::warn!("{error}");
+        }
         for tree in &self.record.hierarchies {
             let result = remove(tree, deadline);
             if first_error.is_ok() {

@@ -130,7 +130,10 @@ mod tests {
                 made: true,
             })
             .into();
-        Cgroup::from_record(CgroupRecord { hierarchies })
+        Cgroup::from_record(CgroupRecord {
+            hierarchies,
+            unit: None,
+        })
     }
 
     fn sub(requests: &[&str]) -> Result<Vec<String>, String> {

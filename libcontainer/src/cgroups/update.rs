@@ -1,23 +1,37 @@
 //! New limits for a container that is there.
 
+use std::time::{Duration, Instant};
+
 use super::limits::Limits;
 use super::parse::word;
 use super::plan::{CgroupPlan, Enable, HierarchyPlan};
 use super::record::Cgroup;
 use super::restore::OldValues;
+use super::systemd::{self, UnitPlan};
 use super::v2::enable;
 use crate::error::{Findings, StepError};
 use crate::spec::oci::LinuxResources;
 use crate::sys::small_file;
 
+/// How long the processes have to stand still.
+const FREEZING: Duration = Duration::from_secs(2);
+
 /// The limits as they were before an update.
 #[derive(Debug)]
-pub struct Before(Vec<OldValues>);
+pub struct Before {
+    files: Vec<OldValues>,
+    unit: Option<UnitPlan>,
+}
 
 impl Before {
     /// Takes the update back. What cannot be set back is said in the log.
     pub fn put_back(&self) {
-        self.0.iter().rev().for_each(OldValues::put_back);
+        if let Some(unit) = &self.unit
+            && let Err(error) = systemd::set_properties(unit)
+        {
+            log::warn!("{error}");
+        }
+        self.files.iter().rev().for_each(OldValues::put_back);
     }
 }
 
@@ -57,6 +71,23 @@ impl Cgroup {
         let mut resources = resources.clone();
         if self.is_unified() {
             self.complete(&mut resources)?;
+        } else if self.record.unit.is_some() {
+            Self::complete_quota(&mut resources, || self.v1_quota())?;
+        }
+        if let Some(unit) = &self.record.unit {
+            resources = systemd::rounded(&resources);
+            let host =
+                systemd::probe(unit.manager).map_err(|error| StepError::said(error.to_string()))?;
+            plan.unit = Some(UnitPlan {
+                manager: unit.manager,
+                name: unit.name.clone(),
+                properties: systemd::resources(
+                    &resources,
+                    host.version,
+                    !self.is_unified(),
+                    findings,
+                ),
+            });
         }
         Limits {
             plan: &mut plan,
@@ -67,7 +98,8 @@ impl Cgroup {
         Ok(plan)
     }
 
-    /// Writes the limits of an update: when one is refused, those before it get
+    /// Writes the limits of an update, of which systemd is told when the cgroup is
+    /// its unit's: when one is refused, those before it get
     /// their old values back. Gives what was there before, for a caller who has
     /// more to do that may fail.
     pub fn apply_update(&self, plan: &CgroupPlan) -> Result<Before, StepError> {
@@ -75,12 +107,20 @@ impl Cgroup {
         for tree in changed().filter(|tree| tree.controllers.is_empty()) {
             enable::enable(tree)?;
         }
-        let before = Before(
-            changed()
+        Self::check_memory(plan)?;
+        let (old, new) = match plan.unit.as_ref().map(systemd::changes).transpose()? {
+            Some((old, new)) => (Some(old), Some(new)),
+            None => (None, None),
+        };
+        let before = Before {
+            files: changed()
                 .map(|tree| OldValues::read(&tree.folder(), &tree.writes))
                 .collect(),
-        );
-        match self.apply_limits(plan) {
+            unit: old,
+        };
+        // systemd first: it writes what it knows to the files too.
+        let told = new.as_ref().map_or(Ok(()), |unit| self.tell_systemd(unit));
+        match told.and_then(|()| self.apply_limits(plan)) {
             Ok(()) => Ok(before),
             Err(error) => {
                 before.put_back();
@@ -91,18 +131,7 @@ impl Cgroup {
 
     /// Adds the values that v2 needs beside those named.
     fn complete(&self, resources: &mut LinuxResources) -> Result<(), StepError> {
-        if let Some(cpu) = resources.cpu_mut() {
-            let is_set = |value: Option<i64>| value.is_some_and(|value| value != 0);
-            let has_period = cpu.period().is_some_and(|period| period != 0);
-            if is_set(cpu.quota()) != has_period {
-                let (quota, period) = cpu_max(&self.read_v2("cpu.max")?);
-                if has_period {
-                    cpu.set_quota(Some(quota));
-                } else {
-                    cpu.set_period(period);
-                }
-            }
-        }
+        Self::complete_quota(resources, || Ok(cpu_max(&self.read_v2("cpu.max")?)))?;
         if let Some(memory) = resources.memory_mut()
             && memory.limit().is_none_or(|limit| limit == 0)
             && memory.swap().is_some_and(|swap| swap > 0)
@@ -111,6 +140,59 @@ impl Cgroup {
             memory.set_limit(Some(limit.parse().unwrap_or(-1)));
         }
         Ok(())
+    }
+
+    /// Adds the quota to a period, and the period to a quota, from what is set.
+    fn complete_quota(
+        resources: &mut LinuxResources,
+        set: impl FnOnce() -> Result<(i64, Option<u64>), StepError>,
+    ) -> Result<(), StepError> {
+        let Some(cpu) = resources.cpu_mut() else {
+            return Ok(());
+        };
+        let has_quota = cpu.quota().is_some_and(|quota| quota != 0);
+        let has_period = cpu.period().is_some_and(|period| period != 0);
+        if has_quota != has_period {
+            let (quota, period) = set()?;
+            if has_period {
+                cpu.set_quota(Some(quota));
+            } else {
+                cpu.set_period(period);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of v1, where there is a limit of CPU time.
+    fn v1_quota(&self) -> Result<(i64, Option<u64>), StepError> {
+        let Some(tree) = self.v1("cpu") else {
+            return Ok((-1, None));
+        };
+        let read = |file| {
+            let path = tree.file(file);
+            small_file::read(&path)
+                .map(|text| word(&text).to_owned())
+                .map_err(|errno| StepError::new("read", path, errno))
+        };
+        let quota = read("cpu.cfs_quota_us")?.parse().unwrap_or(-1);
+        Ok((quota, read("cpu.cfs_period_us")?.parse().ok()))
+    }
+
+    /// Sets the unit's properties. On v1 systemd takes all devices away before it
+    /// gives them back, so the processes are held meanwhile.
+    fn tell_systemd(&self, unit: &UnitPlan) -> Result<(), StepError> {
+        if unit.properties.is_empty() {
+            return Ok(());
+        }
+        let holds = !self.is_unified() && !self.is_frozen()?;
+        if holds && let Err(error) = self.freeze(Instant::now() + FREEZING) {
+            log::debug!("{error}");
+        }
+        let set = systemd::set_properties(unit);
+        if holds && let Err(error) = self.thaw() {
+            log::warn!("{error}");
+        }
+        set
     }
 
     fn read_v2(&self, file: &str) -> Result<String, StepError> {
@@ -150,6 +232,7 @@ mod tests {
                 made_parents: Vec::new(),
                 made: true,
             }],
+            unit: None,
         });
         let mut findings = Findings::new();
         let resources = serde_json::from_str(resources).unwrap();

@@ -76,6 +76,11 @@ impl Connection {
         self.through_bus
     }
 
+    /// Whether signals are kept.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.wanted.is_some()
+    }
+
     /// Calls a method of the bus itself.
     pub(crate) fn call_bus(
         &mut self,

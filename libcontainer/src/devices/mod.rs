@@ -3,6 +3,7 @@
 //! [`rules`] reads `linux.resources.devices`; [`files`] and [`program`] turn the
 //! rules into what cgroup v1 and cgroup v2 enforce.
 
+pub mod allow_list;
 pub mod files;
 pub mod program;
 pub mod rules;

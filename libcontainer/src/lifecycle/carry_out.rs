@@ -18,7 +18,7 @@ use super::supervise::{self, Answers, Ready};
 use super::terminal::hand_over_terminal;
 use super::undo::Undo;
 use super::{delete, milestones, net_devices, pid_file};
-use crate::cgroups::Cgroup;
+use crate::cgroups::{Cgroup, HierarchyPlan};
 use crate::container::{Caller, Status};
 use crate::error::{Error, StepError};
 use crate::hooks;
@@ -69,18 +69,16 @@ impl Work<'_> {
         });
         let fifo = dir.make_fifo()?;
         step("FIFO made");
-        // On cgroup v2 alone the process starts in its cgroup.
-        let unified = self
-            .plan
-            .cgroup
-            .hierarchies
-            .iter()
-            .all(|tree| tree.controllers.is_empty());
+        // On cgroup v2 alone the process starts in its cgroup, but not in a unit
+        // of systemd's, which is made for a process that is there.
+        let plan = &self.plan.cgroup;
+        let v2 = |tree: &HierarchyPlan| tree.controllers.is_empty();
+        let unified = plan.unit.is_none() && plan.hierarchies.iter().all(v2);
         let mut cgroup = None;
         if unified {
             dir.write_record(&record)?;
             step("record written before there is a process");
-            cgroup = Some(self.make_cgroup(&mut undo)?);
+            cgroup = Some(self.make_cgroup(None, &mut undo)?);
         }
         let into = match &cgroup {
             Some(cgroup) => cgroup.unified_fd()?,
@@ -102,8 +100,8 @@ impl Work<'_> {
         })
     }
 
-    fn make_cgroup(&self, undo: &mut Undo<'_>) -> Result<Cgroup, Error> {
-        let cgroup = Cgroup::create(&self.plan.cgroup).map_err(cgroup_failed)?;
+    fn make_cgroup(&self, pid: Option<i32>, undo: &mut Undo<'_>) -> Result<Cgroup, Error> {
+        let cgroup = Cgroup::create(&self.plan.cgroup, pid).map_err(cgroup_failed)?;
         undo.push(remover(&cgroup));
         step("cgroup made");
         Ok(cgroup)
@@ -128,7 +126,7 @@ impl Work<'_> {
         }
         let cgroup = match early {
             Some(cgroup) => cgroup,
-            None => early.insert(self.make_cgroup(undo)?),
+            None => early.insert(self.make_cgroup(Some(child.pid), undo)?),
         };
         if self.plan.init.namespaces.needs_second_clone() {
             let waits = supervise::follow_clone(child, cgroup)?;

@@ -7,7 +7,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use super::request::{CgroupManager, CreateRequest, Rootless};
-use crate::cgroups::Layout;
+use crate::cgroups::{self, Layout, Manager};
 use crate::container::Caller;
 use crate::error::{Error, ErrorKind, StepError};
 use crate::intelrdt::Resctrl;
@@ -20,9 +20,15 @@ use crate::sys::{Errno, ns};
 /// Asks the host what planning goes by.
 pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error> {
     let caller = Caller::probe();
+    let by_systemd = request.cgroup_manager == CgroupManager::Systemd;
     let rootless = match request.rootless {
         Rootless::True => true,
         Rootless::False => false,
+        Rootless::Auto if caller.euid == 0 && caller.in_user_namespace && by_systemd => {
+            // Root of a namespace may be a user with a systemd of their own, or
+            // root of a whole system with one.
+            cgroups::owner_of_session().is_some_and(|owner| owner != 0)
+        }
         Rootless::Auto => caller.euid != 0 || caller.in_user_namespace,
     };
     let linux = spec.linux().as_ref();
@@ -31,8 +37,16 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
         .map(|path| path.to_string_lossy().into_owned());
     let cgroups = match request.cgroup_manager {
         CgroupManager::Disabled => None,
-        CgroupManager::Cgroupfs | CgroupManager::Systemd => Some(Layout::probe(path.as_deref())?),
+        CgroupManager::Cgroupfs => Some(Layout::probe(path.as_deref())?),
+        // Where we are ourselves matters to nobody then.
+        CgroupManager::Systemd => Some(Layout::probe(Some("/"))?),
     };
+    let manager = if rootless {
+        Manager::User
+    } else {
+        Manager::System
+    };
+    let systemd = by_systemd.then(|| cgroups::probe(manager)).transpose()?;
     let network = linux
         .and_then(|linux| linux.namespaces().as_ref())
         .into_iter()
@@ -46,6 +60,7 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
     Ok(Host {
         cgroups,
         resctrl,
+        systemd,
         rootless,
         ordinary_user: caller.euid != 0,
         network_is_the_hosts: network.is_some_and(|path| is_own_network(&path)),

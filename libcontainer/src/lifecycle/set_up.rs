@@ -8,9 +8,9 @@ use super::caller_fds::CallerFds;
 use super::carry_out::{Made, Work};
 use super::host::{open_namespaces, own_environment, probe};
 use super::listener::Agent;
-use super::request::{CgroupManager, CreateRequest, RunMode};
+use super::request::{CreateRequest, RunMode};
 use super::terminal::check_terminal;
-use crate::cgroups::{CgroupRecord, RecordedHierarchy};
+use crate::cgroups::{CgroupRecord, RecordedHierarchy, RecordedUnit};
 use crate::container::{ContainerId, StateRoot, rfc3339_nanos};
 use crate::error::{Error, ErrorKind, Findings, StepError};
 use crate::intelrdt::ResctrlPlan;
@@ -31,13 +31,6 @@ pub(super) fn set_up(
     mode: RunMode,
 ) -> Result<Made, Error> {
     let id = ContainerId::new(&request.id)?;
-    if request.cgroup_manager == CgroupManager::Systemd {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "the systemd cgroup driver is not supported yet",
-        )
-        .with_advice("leave out --systemd-cgroup: cgroups are then made without systemd"));
-    }
     let wanted = judge(&id, request, gate, mode)?;
     let Wanted {
         spec,
@@ -197,6 +190,10 @@ fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path) -> Record 
                 made: true,
             })
             .collect(),
+        unit: plan.cgroup.unit.as_ref().map(|unit| RecordedUnit {
+            manager: unit.manager,
+            name: unit.name.clone(),
+        }),
     };
     Record {
         version: Record::version(),

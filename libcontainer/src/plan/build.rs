@@ -1,5 +1,6 @@
 //! From spec, request and host to the plan.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::types::{
@@ -8,7 +9,10 @@ use super::types::{
 };
 use super::{hooks, mapped_mounts, process, rootfs, sysctl};
 use crate::cgroups::DeviceEnforcement;
-use crate::cgroups::{self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout};
+use crate::cgroups::{
+    self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout, Manager, Systemd,
+    UnitDevices, UnitRequest,
+};
 use crate::devices as device_rules;
 use crate::error::Findings;
 use crate::idmap::{self, IdMaps};
@@ -24,6 +28,8 @@ use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
 pub struct Host {
     /// The cgroup hierarchies; none when the container gets no cgroup.
     pub cgroups: Option<Layout>,
+    /// The systemd that makes the cgroup, when one does.
+    pub systemd: Option<Systemd>,
     /// Whether we have no power over the host.
     pub rootless: bool,
     /// Whether the caller is no root at all, not even of a user namespace.
@@ -78,7 +84,7 @@ pub fn build(
     let names = Names::of(spec, &namespaces, &mut findings);
     let time_offsets = time_offsets(linux, &namespaces, &mut findings);
 
-    let cgroup = cgroup(linux, input.id, host, &mut findings);
+    let cgroup = cgroup(spec, linux, input.id, host, &mut findings);
     let resctrl = linux
         .intel_rdt()
         .as_ref()
@@ -106,10 +112,7 @@ pub fn build(
     let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, &mut findings);
     refuse_covers_of_the_host(&rootfs, &namespaces, &mut findings);
     let sysctls = sysctl::plan(
-        linux
-            .sysctl()
-            .as_ref()
-            .unwrap_or(&std::collections::HashMap::new()),
+        linux.sysctl().as_ref().unwrap_or(&HashMap::new()),
         &namespaces,
         host.network_is_the_hosts,
         names.domainname.as_deref(),
@@ -375,7 +378,13 @@ fn id_maps(
         .then(|| idmap::plan(users.as_deref(), groups.as_deref(), findings))
 }
 
-fn cgroup(linux: &Linux, id: &str, host: &Host, findings: &mut Findings) -> CgroupPlan {
+fn cgroup(
+    spec: &Spec,
+    linux: &Linux,
+    id: &str,
+    host: &Host,
+    findings: &mut Findings,
+) -> CgroupPlan {
     let Some(layout) = &host.cgroups else {
         return CgroupPlan::disabled();
     };
@@ -386,14 +395,45 @@ fn cgroup(linux: &Linux, id: &str, host: &Host, findings: &mut Findings) -> Cgro
         .map(|path| path.to_string_lossy());
     let rules = resources.and_then(|resources| resources.devices().as_deref());
     let devices = device_control(rules.unwrap_or_default(), layout, host.rootless, findings);
+    let none = HashMap::new();
+    let unit = host.systemd.as_ref().map(|systemd| UnitRequest {
+        systemd,
+        devices: unit_devices(rules.unwrap_or_default(), systemd, &devices),
+        annotations: spec.annotations().as_ref().unwrap_or(&none),
+    });
     let request = CgroupRequest {
         id,
         path: path.as_deref().filter(|path| !path.is_empty()),
         resources,
         devices,
         rootless: host.rootless,
+        unit,
     };
     cgroups::plan(layout, &request, findings)
+}
+
+/// The device rules as systemd keeps them. Its own program is beside ours, so
+/// where it cannot hold them it allows all; the files of v1 are one list for
+/// both, which is then as strict as it may be. A user's systemd has no power
+/// over devices.
+fn unit_devices(
+    rules: &[crate::spec::oci::LinuxDeviceCgroup],
+    systemd: &Systemd,
+    control: &DeviceControl,
+) -> UnitDevices {
+    use device_rules::allow_list::{AllowList, allow_list};
+
+    if systemd.manager == Manager::User || *control == DeviceControl::Untouched {
+        return UnitDevices::Untouched;
+    }
+    // What is wrong with the rules is told by whoever enforces them.
+    let rules = device_rules::rules::container_rules(Some(rules), &mut Findings::new());
+    match (allow_list(&rules), control) {
+        (AllowList::All, _) | (AllowList::Beyond(_), DeviceControl::Program(_)) => {
+            UnitDevices::Open
+        }
+        (AllowList::Only(list) | AllowList::Beyond(list), _) => UnitDevices::Strict(list),
+    }
 }
 
 fn device_control(

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Host, Input, StartGate, build};
-use crate::cgroups::{Hierarchy, Layout};
+use crate::cgroups::{Hierarchy, Layout, Manager, Systemd};
 use crate::spec::{default_config, read_spec};
 
 fn v1(controllers: &[&str], directory: &str) -> Hierarchy {
@@ -52,6 +52,10 @@ fn pure_v2() -> Layout {
 /// The plan as text. The filter has a listing of its own; here its size says
 /// enough, and so it does of a device program.
 fn planned(config: &str, layout: Layout) -> String {
+    planned_by(config, layout, None)
+}
+
+fn planned_by(config: &str, layout: Layout, systemd: Option<Systemd>) -> String {
     let spec = read_spec("config.json", config.as_bytes()).unwrap().content;
     let input = Input {
         id: "c1",
@@ -66,6 +70,7 @@ fn planned(config: &str, layout: Layout) -> String {
     let host = Host {
         resctrl: None,
         cgroups: Some(layout),
+        systemd,
         rootless: false,
         ordinary_user: false,
         network_is_the_hosts: false,
@@ -123,6 +128,43 @@ fn every_fixture_has_a_plan() {
         let stem = name.trim_end_matches(".json");
         insta::assert_snapshot!(format!("{stem}-hybrid"), planned(&config, hybrid()));
         insta::assert_snapshot!(format!("{stem}-v2"), planned(&config, pure_v2()));
+    }
+}
+
+/// What systemd is told, and what is written besides.
+#[test]
+fn a_unit_has_its_properties() {
+    let mut json = serde_json::to_value(default_config(None, false)).unwrap();
+    json["linux"]["cgroupsPath"] = json!("pod-a.slice:docker:c1");
+    json["linux"]["resources"] = json!({
+        "devices": [{"allow": false, "access": "rwm"},
+                    {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}],
+        "memory": {"limit": 67_108_864, "swap": 134_217_728, "reservation": 33_554_432},
+        "cpu": {"shares": 512, "quota": 50_500, "period": 100_000, "cpus": "0-9"},
+        "pids": {"limit": 0},
+        "blockIO": {"weight": 100},
+    });
+    json["annotations"] = json!({"org.systemd.property.TimeoutStopSec": "uint64 5"});
+    let config = json.to_string();
+    for (name, layout, manager, control_group) in [
+        ("v2", pure_v2(), Manager::System, ""),
+        ("hybrid", hybrid(), Manager::System, ""),
+        (
+            "user",
+            pure_v2(),
+            Manager::User,
+            "/user.slice/user@7.service",
+        ),
+    ] {
+        let systemd = Systemd {
+            manager,
+            version: 257,
+            control_group: control_group.to_owned(),
+        };
+        let text = planned_by(&config, layout, Some(systemd));
+        let plan: Value = serde_json::from_str(&text).unwrap();
+        let cgroup = serde_json::to_string_pretty(&plan["plan"]["cgroup"]).unwrap();
+        insta::assert_snapshot!(format!("unit-{name}"), cgroup);
     }
 }
 

@@ -27,7 +27,7 @@ const RECORD: &CStr = c"state.json";
 const RECORD_NEW: &CStr = c".state.json";
 const TENANT: &CStr = c"exec.plan";
 /// What it begins with: its last byte is the version.
-const TENANT_MARK: &[u8] = b"lodge exec.plan\x01";
+const TENANT_MARK: &[u8] = b"lodge exec.plan\x02";
 /// The FIFO that the init waits at. Its name says how far `create` is.
 const FIFO: &CStr = c"exec.fifo";
 const FIFO_NEW: &CStr = c".exec.fifo";
@@ -434,6 +434,7 @@ mod tests {
             pid: 7,
             start: 99,
             cgroup: CgroupRecord {
+                unit: None,
                 hierarchies: vec![RecordedHierarchy {
                     controllers: vec![],
                     mount: "/sys/fs/cgroup".to_owned(),

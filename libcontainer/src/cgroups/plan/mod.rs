@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Hierarchy, Layout};
 use super::limits::Limits;
 use super::path::CgroupPath;
+use super::systemd::{self, Manager, UnitName, UnitPlan, UnitRequest};
 use super::write::Write;
 use crate::ebpf::Program;
 use crate::error::Findings;
@@ -23,6 +24,8 @@ pub struct CgroupRequest<'a> {
     pub devices: DeviceControl,
     /// Whether we have no power over the host's cgroups.
     pub rootless: bool,
+    /// The unit, where systemd is to make the cgroup.
+    pub unit: Option<UnitRequest<'a>>,
 }
 
 /// Device rules in the form that [`Layout::device_enforcement`] names.
@@ -61,6 +64,9 @@ pub struct CgroupPlan {
     ///
     /// [`optional`]: Self::optional
     pub limits: Vec<String>,
+    /// The unit that makes the cgroup, where systemd does; for an update, the
+    /// properties that change.
+    pub unit: Option<UnitPlan>,
 }
 
 /// The container's cgroup in one hierarchy.
@@ -114,14 +120,24 @@ impl HierarchyPlan {
 pub fn plan(layout: &Layout, request: &CgroupRequest<'_>, findings: &mut Findings) -> CgroupPlan {
     let mut plan = CgroupPlan {
         hierarchies: Vec::with_capacity(layout.hierarchies.len()),
-        optional: request.rootless && request.path.is_none_or(str::is_empty),
+        optional: request.unit.is_none()
+            && request.rootless
+            && request.path.is_none_or(str::is_empty),
         rootless: request.rootless,
         limits: Vec::new(),
+        unit: None,
     };
     if layout.hierarchies.is_empty() {
         findings.error("", "no cgroup file system is mounted");
     }
-    if let Some(path) = CgroupPath::read(request.path, request.id, findings) {
+    let held = match &request.unit {
+        Some(_) => request.resources.map(systemd::rounded),
+        None => None,
+    };
+    let resources = held.as_ref().or(request.resources);
+    if let Some(unit) = &request.unit {
+        place_unit(layout, request, unit, resources, &mut plan, findings);
+    } else if let Some(path) = CgroupPath::read(request.path, request.id, findings) {
         for hierarchy in &layout.hierarchies {
             place(hierarchy, &path, layout.is_unified(), &mut plan, findings);
         }
@@ -131,11 +147,44 @@ pub fn plan(layout: &Layout, request: &CgroupRequest<'_>, findings: &mut Finding
         findings,
         unified: layout.is_unified(),
     };
-    if let Some(resources) = request.resources {
+    if let Some(resources) = resources {
         limits.add_all(resources);
     }
     devices(&mut plan, &request.devices);
     plan
+}
+
+/// The unit, and its cgroup in every hierarchy.
+fn place_unit(
+    layout: &Layout,
+    request: &CgroupRequest<'_>,
+    unit: &UnitRequest<'_>,
+    resources: Option<&LinuxResources>,
+    plan: &mut CgroupPlan,
+    findings: &mut Findings,
+) {
+    let alone = layout.is_unified();
+    let slice = match unit.systemd.manager {
+        Manager::System => "system.slice",
+        Manager::User => "user.slice",
+    };
+    if unit.systemd.manager == Manager::User && !alone {
+        findings.error(
+            "",
+            "the user's systemd rules cgroup v2 alone, which this host has not",
+        );
+    }
+    let Some(name) = UnitName::read(request.path, request.id, slice, findings) else {
+        return;
+    };
+    let path = format!("{}{}", unit.systemd.control_group, name.path);
+    for hierarchy in &layout.hierarchies {
+        plan.hierarchies.push(at(hierarchy, path.clone(), alone));
+    }
+    let legacy = !alone;
+    plan.unit = Some(systemd::unit(
+        name, request.id, unit, resources, legacy, findings,
+    ));
 }
 
 fn place(
@@ -152,7 +201,11 @@ fn place(
         );
         return;
     };
-    plan.hierarchies.push(HierarchyPlan {
+    plan.hierarchies.push(at(hierarchy, path, alone));
+}
+
+fn at(hierarchy: &Hierarchy, path: String, alone: bool) -> HierarchyPlan {
+    HierarchyPlan {
         controllers: hierarchy.controllers.clone(),
         mount: hierarchy.mount.clone(),
         path,
@@ -164,7 +217,7 @@ fn place(
         writes: Vec::new(),
         program: None,
         check_memory: None,
-    });
+    }
 }
 
 /// Gives the device rules to the hierarchy that enforces them.

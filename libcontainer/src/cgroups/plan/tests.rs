@@ -87,6 +87,7 @@ fn planned(layout: &Layout, path: Option<&str>, resources: &str) -> (CgroupPlan,
         DeviceControl::Files(files::writes(&rules, &mut findings))
     };
     let request = CgroupRequest {
+        unit: None,
         id: "c1",
         path,
         resources: Some(&resources),

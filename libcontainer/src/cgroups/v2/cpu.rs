@@ -67,7 +67,7 @@ pub(in crate::cgroups) fn writes(cpu: &LinuxCpu, findings: &mut Findings) -> Vec
     clippy::cast_sign_loss,
     reason = "the numbers are below 2^18 before, and from 1 to 10000 after"
 )]
-fn weight(shares: u64) -> Option<u64> {
+pub(in crate::cgroups) fn weight(shares: u64) -> Option<u64> {
     match shares {
         0 => None,
         1..=2 => Some(1),

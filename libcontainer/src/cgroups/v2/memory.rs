@@ -40,7 +40,11 @@ pub(in crate::cgroups) fn writes(memory: &LinuxMemory, findings: &mut Findings) 
 
 /// The limit of swap alone, of the spec's limit of memory and swap together; -1
 /// is none.
-fn swap(size: Option<i64>, memory: &LinuxMemory, findings: &mut Findings) -> Option<i64> {
+pub(in crate::cgroups) fn swap(
+    size: Option<i64>,
+    memory: &LinuxMemory,
+    findings: &mut Findings,
+) -> Option<i64> {
     let field = "linux.resources.memory.swap";
     let swap = limit(field, memory.swap(), findings);
     match (size, swap) {
