@@ -19,6 +19,7 @@ mod process;
 mod rootfs;
 mod rootless;
 mod seccomp;
+mod systemd;
 mod terminal;
 
 use libtest_mimic::{Completion, Failed, Trial};
@@ -57,6 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         namespaces::tests(),
         network::tests(),
         cgroup::tests(),
+        systemd::tests(),
         hooks::tests(),
         seccomp::tests(),
         terminal::tests(),

@@ -364,6 +364,13 @@ impl Work<'_> {
             Ok(child) => return Ok(child),
             Err(failed) => failed,
         };
+        // An ordinary user's own cgroup may be outside of what they rule; systemd
+        // moves the process then.
+        if self.cgroup.record().unit.is_some()
+            && matches!(failed.errno(), Some(Errno::EACCES | Errno::EPERM))
+        {
+            return Ok(spawn(&request(None))?);
+        }
         let Some(errno @ (Errno::EBUSY | Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP)) =
             failed.errno()
         else {

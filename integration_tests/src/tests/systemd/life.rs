@@ -1,0 +1,233 @@
+//! The unit from its start to its end.
+
+use serde_json::json;
+
+use super::{Scope, output, systemctl};
+use crate::harness::{Case, Outcome, Pty, eventually, has, holds, read_until, same};
+use crate::tests::list;
+
+list!["systemd":
+    delete_leaves_no_unit,
+    delete_of_a_container_that_ended,
+    a_failed_unit_of_the_name_is_in_nobodys_way,
+    a_running_unit_of_the_name_is_left_alone,
+    a_failed_create_leaves_no_unit,
+    sub_cgroups_go_too,
+    pause_kill_and_ps,
+    devices_stay_over_a_reload,
+    devices_that_systemd_cannot_hold,
+    a_terminal_after_a_reload,
+    exec_is_in_the_unit,
+    a_slice_of_its_own,
+];
+
+fn is_unknown(scope: &Scope<'_>) -> Outcome {
+    eventually("the unit is gone", || {
+        Ok(scope.property("LoadState")? == "not-found"
+            && systemctl(&["list-units", "--all", "--no-legend", &scope.unit])?.is_empty())
+    })
+}
+
+fn delete_leaves_no_unit(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope.run_asleep()?;
+    same("active", scope.property("ActiveState")?.as_str(), "active")?;
+    scope.delete()?;
+    is_unknown(&scope)?;
+    case.nothing_left()
+}
+
+fn delete_of_a_container_that_ended(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope.run("exit 3")?;
+    case.becomes("stopped")?;
+    scope.call(&["delete", &case.id]).answer()?.ok()?;
+    is_unknown(&scope)?;
+    case.nothing_left()
+}
+
+fn a_failed_unit_of_the_name_is_in_nobodys_way(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    let run = |limit: &str| {
+        output(
+            "systemd-run",
+            &[
+                "--scope",
+                "--quiet",
+                "--unit",
+                &scope.unit,
+                "-p",
+                limit,
+                "sleep",
+                "5",
+            ],
+        )
+    };
+    run("RuntimeMaxSec=1")?;
+    eventually("the unit has failed", || {
+        Ok(scope.property("ActiveState")? == "failed")
+    })?;
+    scope.run_asleep()?;
+    same("active", scope.property("ActiveState")?.as_str(), "active")?;
+    has(&scope.file("cgroup.procs")?, &case.pid()?.to_string())
+}
+
+fn a_running_unit_of_the_name_is_left_alone(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    let mut other = std::process::Command::new("systemd-run")
+        .args(["--scope", "--quiet", "--unit", &scope.unit, "sleep", "600"])
+        .spawn()?;
+    eventually("the unit runs", || {
+        Ok(scope.property("ActiveState")? == "active")
+    })?;
+    case.bundle.script("true")?;
+    let answer = scope.call(&["run", &case.id]).answer()?;
+    let state = scope.property("ActiveState")?;
+    systemctl(&["kill", "--signal=KILL", &scope.unit])?;
+    other.wait()?;
+    systemctl(&["reset-failed", &scope.unit])?;
+    same("the other's", state.as_str(), "active")?;
+    answer.fails(1, &[&scope.unit])?;
+    case.nothing_left()
+}
+
+fn a_failed_create_leaves_no_unit(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    case.edit(|config| config["process"]["args"] = json!(["/no/such/program"]))?;
+    scope
+        .call(&["run", &case.id])
+        .answer()?
+        .fails(127, &["/no/such/program"])?;
+    is_unknown(&scope)?;
+    case.nothing_left()
+}
+
+fn sub_cgroups_go_too(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    case.edit(|config| {
+        if let Some(mounts) = config["mounts"].as_array_mut() {
+            mounts.retain(|mount| mount["destination"] != "/sys/fs/cgroup");
+            mounts.push(json!({"destination": "/sys/fs/cgroup", "type": "cgroup",
+                "source": "cgroup", "options": ["rw", "nosuid", "noexec", "nodev"]}));
+        }
+    })?;
+    scope.run("mkdir -p /sys/fs/cgroup/a/b /sys/fs/cgroup/c && exec sleep 600")?;
+    scope.delete()?;
+    is_unknown(&scope)?;
+    case.nothing_left()
+}
+
+fn pause_kill_and_ps(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope.run_asleep()?;
+    scope.call(&["pause", &case.id]).answer()?.ok()?;
+    case.status_is("paused")?;
+    scope.call(&["resume", &case.id]).answer()?.ok()?;
+    let pid = case.pid()?.to_string();
+    has(&scope.call(&["ps", &case.id]).answer()?.ok()?.out(), &pid)?;
+    scope.call(&["kill", &case.id, "KILL"]).answer()?.ok()?;
+    case.becomes("stopped")
+}
+
+/// What may be opened, as letters.
+const OPEN: &str = "for d in null full kmsg mem; do \
+    (: >/tmp/$d) 2>/dev/null && printf $d; done";
+
+fn nodes(case: &Case) -> Outcome {
+    case.edit(|config| {
+        config["linux"]["devices"] = json!([
+            {"path": "/tmp/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 438},
+            {"path": "/tmp/mem", "type": "c", "major": 1, "minor": 1, "fileMode": 438},
+            {"path": "/tmp/null", "type": "c", "major": 1, "minor": 3, "fileMode": 438},
+            {"path": "/tmp/full", "type": "c", "major": 1, "minor": 7, "fileMode": 438},
+        ]);
+    })
+}
+
+fn stays_over_a_reload(scope: &Scope<'_>, wanted: &str) -> Outcome {
+    nodes(scope.case)?;
+    scope.run_asleep()?;
+    same("before", scope.exec(OPEN)?.as_str(), wanted)?;
+    systemctl(&["daemon-reload"])?;
+    same("after a reload", scope.exec(OPEN)?.as_str(), wanted)?;
+    systemctl(&["set-property", "--runtime", &scope.unit, "TasksMax=99"])?;
+    same("after a change", scope.exec(OPEN)?.as_str(), wanted)
+}
+
+fn devices_stay_over_a_reload(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope.resources(&json!({"devices": [
+        {"allow": false, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw"}]}))?;
+    stays_over_a_reload(&scope, "nullfullkmsg")?;
+    same("policy", scope.property("DevicePolicy")?.as_str(), "strict")?;
+    has(&scope.property("DeviceAllow")?, "char-136 rwm")
+}
+
+fn devices_that_systemd_cannot_hold(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope
+        .file("cgroup.procs")
+        .map(drop)
+        .or_else(|fault| match fault {
+            crate::harness::Fault::Skipped(_) => Err(fault),
+            crate::harness::Fault::Failed(_) => Ok(()),
+        })?;
+    // All but one.
+    scope.resources(&json!({"devices": [
+        {"allow": true, "access": "rwm"},
+        {"allow": false, "type": "c", "major": 1, "minor": 1, "access": "rwm"}]}))?;
+    stays_over_a_reload(&scope, "nullfullkmsg")?;
+    same("policy", scope.property("DevicePolicy")?.as_str(), "auto")
+}
+
+fn a_terminal_after_a_reload(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope.run_asleep()?;
+    systemctl(&["daemon-reload"])?;
+    let mut pty = Pty::open(24, 80)?;
+    let slave = nix::unistd::ttyname(&pty.slave)?;
+    let script = format!(
+        "exec setsid -w bash -c 'exec <{0} >{0}; exec \"$@\"' bash \"$@\"",
+        slave.display()
+    );
+    let line = [
+        "exec",
+        "-t",
+        &case.id,
+        "sh",
+        "-c",
+        "tty; echo x >/dev/pts/0; echo done",
+    ];
+    let running = scope.call(&line).under(&script).spawn()?;
+    let text = read_until(&mut pty.master, "done")?;
+    has(&text, "/dev/pts/0")?;
+    running.answer()?.ok().map(drop)
+}
+
+fn exec_is_in_the_unit(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope.run_asleep()?;
+    let own = scope.exec("cat /proc/self/cgroup")?;
+    holds(&own, own.ends_with(":/"))?;
+    let started = scope.call(&["exec", "-d", &case.id, "sleep", "77"]);
+    started.answer()?.ok()?;
+    same("processes", scope.file("cgroup.procs")?.lines().count(), 2)
+}
+
+fn a_slice_of_its_own(case: &Case) -> Outcome {
+    let mut scope = Scope::new(case)?;
+    scope.unit = format!("{}.slice", case.tag);
+    scope.path(&format!("-.slice::{}", scope.unit))?;
+    scope.resources(&json!({"pids": {"limit": 9}}))?;
+    scope.run_asleep()?;
+    same("unit", scope.property("TasksMax")?.as_str(), "9")?;
+    same(
+        "cgroup",
+        scope.property("ControlGroup")?,
+        format!("/{}", scope.unit),
+    )?;
+    has(&scope.file("cgroup.procs")?, &case.pid()?.to_string())?;
+    scope.delete()?;
+    case.nothing_left()
+}
