@@ -272,3 +272,170 @@ fn open(address: &Address, deadline: Instant) -> Result<UnixStream, Error> {
     stream.set_nonblocking(false)?;
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test stops where its ground is missing"
+    )]
+
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+
+    /// A peer that takes one connection, lets it in, and goes on as told.
+    fn peer(
+        then: impl FnOnce(UnixStream) + Send + 'static,
+    ) -> (tempfile::TempDir, Address, JoinHandle<()>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        let listener = UnixListener::bind(&path).unwrap();
+        let peer = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::with_capacity(1, stream.try_clone().unwrap()).lines();
+            for wanted in ["\0AUTH EXTERNAL", "DATA", "BEGIN"] {
+                assert_eq!(lines.next().unwrap().unwrap(), wanted);
+            }
+            (&stream).write_all(b"DATA\r\nOK 0123\r\n").unwrap();
+            then(stream);
+        });
+        (dir, Address::File(path), peer)
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    fn ask(address: &Address) -> Result<Vec<Value>, Error> {
+        let mut connection = Connection::direct(address, later())?;
+        connection.want("i.F", "Done");
+        let call = Call {
+            destination: "x",
+            path: "/x",
+            interface: "i.F",
+            member: "Do",
+            body: vec![Value::U32(5)],
+        };
+        let answer = connection.call(&call, later())?;
+        Ok([answer, connection.signal(later())?].concat())
+    }
+
+    fn read(mut stream: &UnixStream) -> Message {
+        let mut bytes = Vec::new();
+        let mut byte = [0];
+        loop {
+            stream.read_exact(&mut byte).unwrap();
+            bytes.extend(byte);
+            if Message::length(&bytes).unwrap() == Some(bytes.len()) {
+                return Message::from_bytes(&bytes).unwrap();
+            }
+        }
+    }
+
+    fn signal(member: &str, body: u32) -> Vec<u8> {
+        let message = Message {
+            kind: SIGNAL,
+            serial: 1,
+            path: "/x".to_owned(),
+            interface: "i.F".to_owned(),
+            member: member.to_owned(),
+            body: vec![Value::U32(body)],
+            ..Message::default()
+        };
+        message.to_bytes()
+    }
+
+    fn answer(kind: u8, answers: u32, body: Vec<Value>) -> Vec<u8> {
+        let message = Message {
+            kind,
+            serial: 2,
+            answers,
+            error: if kind == ERROR { "a.b.Fault" } else { "" }.to_owned(),
+            body,
+            ..Message::default()
+        };
+        message.to_bytes()
+    }
+
+    #[test]
+    fn signals_before_the_answer_are_kept() {
+        let (_dir, address, peer) = peer(|mut stream| {
+            let call = read(&stream);
+            assert_eq!(
+                (call.member.as_str(), &call.body),
+                ("Do", &vec![Value::U32(5)])
+            );
+            let bytes = [
+                signal("Other", 1),
+                answer(ANSWER, call.serial + 1, Vec::new()),
+                signal("Done", 2),
+                answer(ANSWER, call.serial, vec![Value::U32(3)]),
+            ];
+            // A byte at a time, as a socket may hand them out.
+            for byte in bytes.concat() {
+                stream.write_all(&[byte]).unwrap();
+            }
+        });
+        assert_eq!(ask(&address), Ok(vec![Value::U32(3), Value::U32(2)]));
+        peer.join().unwrap();
+    }
+
+    #[test]
+    fn an_error_is_an_error_by_its_name() {
+        let (_dir, address, peer) = peer(|mut stream| {
+            let call = read(&stream);
+            let words = vec![Value::text("no")];
+            stream
+                .write_all(&answer(ERROR, call.serial, words))
+                .unwrap();
+        });
+        let error = ask(&address).unwrap_err();
+        assert!(error.is_answer("Fault") && !error.is_answer("Other"));
+        assert_eq!(error.to_string(), "no");
+        peer.join().unwrap();
+    }
+
+    #[test]
+    fn a_peer_that_goes_is_told_from_one_that_is_silent() {
+        let (_dir, address, gone) = peer(|stream| {
+            read(&stream);
+        });
+        assert_eq!(ask(&address), Err(Error::Closed));
+        gone.join().unwrap();
+
+        let (_dir, address, silent) = peer(|mut stream| {
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest);
+        });
+        let mut connection = Connection::direct(&address, later()).unwrap();
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert_eq!(connection.signal(soon), Err(Error::TimedOut));
+        drop(connection);
+        silent.join().unwrap();
+    }
+
+    #[test]
+    fn garbage_and_lengths_beyond_reason_end_it() {
+        for bytes in [
+            b"hello, this is no bus at all".to_vec(),
+            b"l\x02\0\x01\xff\xff\xff\x7f\x01\0\0\0\0\0\0\0".to_vec(),
+        ] {
+            let (_dir, address, peer) = peer(move |mut stream| {
+                let _ = stream.write_all(&bytes);
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest);
+            });
+            assert!(matches!(ask(&address), Err(Error::Malformed(_))));
+            peer.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn nobody_there_is_the_kernels_reason() {
+        let address = Address::File("/nonexistent/bus".into());
+        assert_eq!(ask(&address), Err(Error::Os(Errno::ENOENT)));
+    }
+}

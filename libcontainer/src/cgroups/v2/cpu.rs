@@ -12,12 +12,13 @@ const DEFAULT_PERIOD: u64 = 100_000;
 pub(in crate::cgroups) fn writes(cpu: &LinuxCpu, findings: &mut Findings) -> Vec<Write> {
     let mut writes = Vec::new();
     let idle = idle(cpu, findings);
+    let weight = cpu.shares().and_then(weight);
     // The weight of an idle group cannot be set, so idle is left first and
-    // entered last.
-    if idle == Some(false) {
+    // entered last; systemd may have made it so already.
+    if idle == Some(false) || (idle.is_some() && weight.is_some()) {
         writes.push(Write::new("cpu.idle", 0));
     }
-    if let Some(weight) = cpu.shares().and_then(weight) {
+    if let Some(weight) = weight {
         writes.push(Write::new("cpu.weight", weight));
     }
     let quota = cpu.quota().filter(|quota| *quota != 0);
