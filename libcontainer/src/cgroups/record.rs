@@ -32,7 +32,7 @@ impl RecordedUnit {
     /// Whether it is a slice, into which systemd moves no process.
     #[must_use]
     pub fn is_slice(&self) -> bool {
-        self.name.ends_with(".slice")
+        super::systemd::is_slice(&self.name)
     }
 }
 

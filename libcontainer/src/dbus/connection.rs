@@ -243,10 +243,10 @@ fn left(deadline: Instant) -> Result<Duration, Error> {
 /// Passes over an interruption and over a time that ran out, which the deadline
 /// tells of.
 fn again(error: Error) -> Result<(), Error> {
-    match error {
-        Error::Os(Errno::EINTR | Errno::EAGAIN) => Ok(()),
-        error => Err(error),
+    if matches!(error, Error::Os(Errno::EINTR | Errno::EAGAIN)) {
+        return Ok(());
     }
+    Err(error)
 }
 
 /// Connects. A peer that does not come round to accepting is waited for.

@@ -36,10 +36,10 @@ impl Error {
 
 impl From<Errno> for Error {
     fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::EPIPE | Errno::ECONNRESET => Self::Closed,
-            errno => Self::Os(errno),
+        if matches!(errno, Errno::EPIPE | Errno::ECONNRESET) {
+            return Self::Closed;
         }
+        Self::Os(errno)
     }
 }
 

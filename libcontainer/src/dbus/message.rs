@@ -42,7 +42,9 @@ impl Message {
     /// The message as bytes.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut body = Writer::default();
-        body.body(&self.body);
+        for value in &self.body {
+            body.value(value);
+        }
         let signature: String = self.body.iter().map(|v| v.kind().to_string()).collect();
         let texts = [
             (1, Value::Path(self.path.clone()), self.path.is_empty()),
@@ -160,12 +162,6 @@ impl Message {
             }
         }
         Ok(signature)
-    }
-}
-
-impl Writer {
-    fn body(&mut self, values: &[Value]) {
-        values.iter().for_each(|value| self.value(value));
     }
 }
 

@@ -128,10 +128,10 @@ impl TryFrom<String> for Type {
 
     fn try_from(signature: String) -> Result<Self, Error> {
         // An entry is no type by itself, but an array's element type is.
-        match Self::single(&format!("a{signature}"))? {
-            Self::Array(element) => Ok(*element),
-            _ => Err(MALFORMED),
-        }
+        let Self::Array(element) = Self::single(&format!("a{signature}"))? else {
+            return Err(MALFORMED);
+        };
+        Ok(*element)
     }
 }
 

@@ -83,19 +83,19 @@ impl Value {
     /// The text of `s`, `o` and `g`, also within a variant.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
-        match self.bare() {
-            Self::Text(text) | Self::Path(text) | Self::Signature(text) => Some(text),
-            _ => None,
-        }
+        let (Self::Text(text) | Self::Path(text) | Self::Signature(text)) = self.bare() else {
+            return None;
+        };
+        Some(text)
     }
 
     /// The number of `u`, also within a variant.
     #[must_use]
     pub fn as_u32(&self) -> Option<u32> {
-        match self.bare() {
-            Self::U32(number) => Some(*number),
-            _ => None,
-        }
+        let Self::U32(number) = self.bare() else {
+            return None;
+        };
+        Some(*number)
     }
 
     /// A dictionary's value.
@@ -104,9 +104,11 @@ impl Value {
         let Self::Array(_, entries) = self.bare() else {
             return None;
         };
-        entries.iter().find_map(|entry| match entry {
-            Self::Entry(key, value) if key.as_text() == Some(name) => Some(&**value),
-            _ => None,
+        entries.iter().find_map(|entry| {
+            let Self::Entry(key, value) = entry else {
+                return None;
+            };
+            (key.as_text() == Some(name)).then_some(&**value)
         })
     }
 

@@ -45,14 +45,20 @@ impl Writer {
                 let place = self.bytes.len();
                 self.align(element.alignment());
                 let start = self.bytes.len();
-                elements.iter().for_each(|one| self.value(one));
+                for one in elements {
+                    self.value(one);
+                }
                 let count = length(self.bytes.len().saturating_sub(start)).to_le_bytes();
                 let before = place.saturating_sub(4);
                 if let Some(slot) = self.bytes.get_mut(before..place) {
                     slot.copy_from_slice(&count);
                 }
             }
-            Value::Struct(members) => members.iter().for_each(|one| self.value(one)),
+            Value::Struct(members) => {
+                for one in members {
+                    self.value(one);
+                }
+            }
             Value::Entry(key, value) => {
                 self.value(key);
                 self.value(value);

@@ -1,7 +1,11 @@
 //! The whole plan for real configurations, kept as text: a change of what
 //! lodge makes of them shows in review.
 
-#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed set-up fails the test"
+)]
 
 use std::path::Path;
 

@@ -75,7 +75,14 @@ fn microseconds(value: &Value) -> Option<u64> {
             let time = f64::from_bits(*bits) * 1_000_000.0;
             return (!time.is_nan()).then_some(time as u64);
         }
-        _ => return None,
+        Value::Bool(_)
+        | Value::Text(_)
+        | Value::Path(_)
+        | Value::Signature(_)
+        | Value::Variant(_)
+        | Value::Array(..)
+        | Value::Struct(_)
+        | Value::Entry(..) => return None,
     };
     // Less than nothing is systemd's "infinity".
     Some(u64::try_from(whole).map_or(u64::MAX, |time| time.saturating_mul(MICROSECONDS)))

@@ -18,7 +18,7 @@ pub use manager::{Manager, Systemd, owner_of_session, probe};
 pub use plan::{UnitDevices, UnitPlan, UnitRequest};
 pub use properties::Property;
 
-pub(super) use name::UnitName;
+pub(super) use name::{UnitName, is_slice};
 pub(super) use plan::unit;
 pub(super) use properties::{resources, rounded};
 pub(super) use unit::{attach, changes, set_properties, start, stop};

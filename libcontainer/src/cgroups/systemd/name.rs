@@ -58,7 +58,7 @@ impl UnitName {
             findings.error(FIELD, format!("invalid slice name: {slice}"));
             return None;
         };
-        let is_slice = name.ends_with(SLICE);
+        let is_slice = is_slice(name);
         let unit = if is_slice {
             name.to_owned()
         } else {
@@ -84,6 +84,11 @@ impl UnitName {
             path,
         })
     }
+}
+
+/// Whether a unit's name is that of a slice.
+pub(in crate::cgroups) fn is_slice(unit: &str) -> bool {
+    unit.ends_with(SLICE)
 }
 
 /// The cgroup of a slice: each dash in its name is a level, `a-b.slice` is in
@@ -137,8 +142,8 @@ mod tests {
             .ok_or_else(|| findings.to_string())
     }
 
-    fn pair(unit: &str, path: &str) -> Result<(String, String), String> {
-        Ok((unit.to_owned(), path.to_owned()))
+    fn pair(unit: &str, path: &str) -> (String, String) {
+        (unit.to_owned(), path.to_owned())
     }
 
     #[test]
@@ -146,32 +151,32 @@ mod tests {
         let name = "docker-x.scope";
         assert_eq!(
             read("system.slice:docker:x"),
-            pair(name, "/system.slice/docker-x.scope")
+            Ok(pair(name, "/system.slice/docker-x.scope"))
         );
         assert_eq!(
             read(":docker:x"),
-            pair(name, "/system.slice/docker-x.scope")
+            Ok(pair(name, "/system.slice/docker-x.scope"))
         );
-        assert_eq!(read("-.slice:docker:x"), pair(name, "/docker-x.scope"));
+        assert_eq!(read("-.slice:docker:x"), Ok(pair(name, "/docker-x.scope")));
         assert_eq!(
             read("a-b-c.slice:docker:x"),
-            pair(name, "/a.slice/a-b.slice/a-b-c.slice/docker-x.scope")
+            Ok(pair(name, "/a.slice/a-b.slice/a-b-c.slice/docker-x.scope"))
         );
         assert_eq!(
             read(":cri-containerd:x-y"),
-            pair(
+            Ok(pair(
                 "cri-containerd-x-y.scope",
                 "/system.slice/cri-containerd-x-y.scope"
-            )
+            ))
         );
-        assert_eq!(read("::x"), pair("-x.scope", "/system.slice/-x.scope"));
+        assert_eq!(read("::x"), Ok(pair("-x.scope", "/system.slice/-x.scope")));
         assert_eq!(
             read(":_p:x"),
-            pair("_p-x.scope", "/system.slice/__p-x.scope")
+            Ok(pair("_p-x.scope", "/system.slice/__p-x.scope"))
         );
         assert_eq!(
             read(""),
-            pair("lodge-c1.scope", "/system.slice/lodge-c1.scope")
+            Ok(pair("lodge-c1.scope", "/system.slice/lodge-c1.scope"))
         );
     }
 
@@ -179,7 +184,7 @@ mod tests {
     fn a_slice_is_where_its_name_says() {
         assert_eq!(
             read("kube.slice::kube-pod.slice"),
-            pair("kube-pod.slice", "/kube.slice/kube-pod.slice")
+            Ok(pair("kube-pod.slice", "/kube.slice/kube-pod.slice"))
         );
     }
 

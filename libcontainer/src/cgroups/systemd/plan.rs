@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::annotations;
 use super::manager::{Manager, Systemd};
-use super::name::UnitName;
+use super::name::{UnitName, is_slice};
 use super::properties::{Properties, Property, resources};
 use super::unified::oom_policy;
 use crate::dbus::{Type, Value};
@@ -50,7 +50,7 @@ impl UnitPlan {
     /// Whether it is a slice, which takes no process from systemd.
     #[must_use]
     pub fn is_slice(&self) -> bool {
-        self.name.ends_with(".slice")
+        is_slice(&self.name)
     }
 }
 
@@ -67,7 +67,7 @@ pub(in crate::cgroups) fn unit(
     let mut properties = Properties::new(version);
     let description = format!("lodge container {id}");
     properties.set("Description", Value::text(description));
-    if name.unit.ends_with(".slice") {
+    if is_slice(&name.unit) {
         // A slice's place is in its name; this only starts the other one.
         let wants = vec![Value::text(name.slice)];
         properties.set("Wants", Value::Array(Type::Basic('s'), wants));

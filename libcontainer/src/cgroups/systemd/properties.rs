@@ -269,10 +269,12 @@ mod tests {
     }
 
     fn show(property: &Property) -> String {
-        let value = match &property.value {
-            Value::U64(INFINITY) => "infinity".to_owned(),
-            Value::U64(number) => number.to_string(),
-            other => format!("{other:?}"),
+        let value = if property.value == Value::U64(INFINITY) {
+            "infinity".to_owned()
+        } else if let Value::U64(number) = &property.value {
+            number.to_string()
+        } else {
+            format!("{:?}", property.value)
         };
         format!("{}={value}", property.name)
     }

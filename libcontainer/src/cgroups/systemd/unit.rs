@@ -278,7 +278,8 @@ fn object_path(name: &str) -> String {
         if byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit()) {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("_{byte:02x}"));
+            let digit = |half| char::from_digit(u32::from(half), 16).unwrap_or_default();
+            path.extend(['_', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     path
