@@ -20,15 +20,9 @@ use crate::sys::{Errno, ns};
 /// Asks the host what planning goes by.
 pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error> {
     let caller = Caller::probe();
-    let by_systemd = request.cgroup_manager == CgroupManager::Systemd;
     let rootless = match request.rootless {
         Rootless::True => true,
         Rootless::False => false,
-        Rootless::Auto if caller.euid == 0 && caller.in_user_namespace && by_systemd => {
-            // Root of a namespace may be a user with a systemd of their own, or
-            // root of a whole system with one.
-            cgroups::owner_of_session().is_some_and(|owner| owner != 0)
-        }
         Rootless::Auto => caller.euid != 0 || caller.in_user_namespace,
     };
     let linux = spec.linux().as_ref();
@@ -41,12 +35,9 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
         // Where we are ourselves matters to nobody then.
         CgroupManager::Systemd => Some(Layout::probe(Some("/"))?),
     };
-    let manager = if rootless {
-        Manager::User
-    } else {
-        Manager::System
-    };
-    let systemd = by_systemd.then(|| cgroups::probe(manager)).transpose()?;
+    let systemd = (request.cgroup_manager == CgroupManager::Systemd)
+        .then(|| cgroups::probe(manager(&caller, request.rootless)))
+        .transpose()?;
     let network = linux
         .and_then(|linux| linux.namespaces().as_ref())
         .into_iter()
@@ -65,6 +56,24 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
         ordinary_user: caller.euid != 0,
         network_is_the_hosts: network.is_some_and(|path| is_own_network(&path)),
     })
+}
+
+/// Whose systemd makes the cgroup. Root of a user namespace may be a user with a
+/// systemd of their own, or root of a whole system with one.
+fn manager(caller: &Caller, rootless: Rootless) -> Manager {
+    let by_user = match rootless {
+        Rootless::True => true,
+        Rootless::False => false,
+        Rootless::Auto if caller.euid == 0 && caller.in_user_namespace => {
+            cgroups::owner_of_session().is_some_and(|owner| owner != 0)
+        }
+        Rootless::Auto => caller.euid != 0,
+    };
+    if by_user {
+        Manager::User
+    } else {
+        Manager::System
+    }
 }
 
 /// Whether a path is the network namespace that we are in.
