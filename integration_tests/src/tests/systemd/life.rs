@@ -133,15 +133,15 @@ fn pause_kill_and_ps(case: &Case) -> Outcome {
 
 /// What may be opened, as letters.
 const OPEN: &str = "for d in null full kmsg mem; do \
-    (: >/tmp/$d) 2>/dev/null && printf $d; done; true";
+    (: >/dev/t$d) 2>/dev/null && printf $d; done; true";
 
 fn nodes(case: &Case) -> Outcome {
     case.edit(|config| {
         config["linux"]["devices"] = json!([
-            {"path": "/tmp/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 438},
-            {"path": "/tmp/mem", "type": "c", "major": 1, "minor": 1, "fileMode": 438},
-            {"path": "/tmp/null", "type": "c", "major": 1, "minor": 3, "fileMode": 438},
-            {"path": "/tmp/full", "type": "c", "major": 1, "minor": 7, "fileMode": 438},
+            {"path": "/dev/tkmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 438},
+            {"path": "/dev/tmem", "type": "c", "major": 1, "minor": 1, "fileMode": 438},
+            {"path": "/dev/tnull", "type": "c", "major": 1, "minor": 3, "fileMode": 438},
+            {"path": "/dev/tfull", "type": "c", "major": 1, "minor": 7, "fileMode": 438},
         ]);
     })
 }
