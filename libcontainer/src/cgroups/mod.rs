@@ -41,9 +41,9 @@ pub use plan::{
     CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Enable, HierarchyPlan, plan,
 };
 pub use record::{Cgroup, CgroupRecord, ControllerMount, RecordedHierarchy, RecordedUnit};
+pub use stats::CgroupStats;
 pub use systemd::{
     Manager, Property, Systemd, UnitDevices, UnitPlan, UnitRequest, owner_of_session, probe,
 };
-pub use stats::CgroupStats;
 pub use update::Before;
 pub use write::{IfMissing, Write};
