@@ -77,6 +77,11 @@ impl Cgroup {
         let trees = plan.hierarchies.iter().zip(&mut cgroup.record.hierarchies);
         for (hierarchy, tree) in trees {
             if let Err(error) = make(hierarchy, tree, Found::Systemds) {
+                if let Some(unit) = &cgroup.record.unit
+                    && let Err(error) = systemd::stop(unit, Instant::now() + UNIT_PATIENCE)
+                {
+                    log::warn!("{error}");
+                }
                 cgroup.undo();
                 return Err(error);
             }
@@ -87,11 +92,6 @@ impl Cgroup {
     /// Takes back [`create`](Self::create): removes the cgroups and ancestors that
     /// it made and that are empty, and leaves what it found.
     pub fn undo(&self) {
-        if let Some(unit) = &self.record.unit
-            && let Err(error) = systemd::stop(unit, Instant::now() + UNIT_PATIENCE)
-        {
-            log::warn!("{error}");
-        }
         self.record.hierarchies.iter().rev().for_each(undo);
     }
 

@@ -34,8 +34,8 @@ fn linux() -> oci::LinuxFeature {
     cgroup
         .set_v1(Some(true))
         .set_v2(Some(true))
-        .set_systemd(Some(false))
-        .set_systemd_user(Some(false))
+        .set_systemd(Some(true))
+        .set_systemd_user(Some(true))
         .set_rdma(Some(true));
     let mut filters = oci::Seccomp::default();
     filters
@@ -198,7 +198,7 @@ mod tests {
         let linux = &document()["linux"];
         assert_eq!(
             linux["cgroup"],
-            json!({"v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true})
+            json!({"v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true})
         );
         for absent in ["apparmor", "selinux"] {
             assert_eq!(linux[absent]["enabled"], false, "{absent}");
