@@ -14,13 +14,13 @@ use super::user_process::{Finish, finish};
 use crate::container::Status;
 use crate::error::StepError;
 use crate::hooks;
-use crate::mounts::{self, IdMapping, MapNamespace, MountKind, Outside};
+use crate::mounts::{self, MountKind};
 use crate::namespaces::{Kind, NamespacePlan};
 use crate::path::{Missing, RootFd};
 use crate::plan::{InitPlan, StartGate, TimeOffset};
 use crate::rootfs;
 use crate::security::keyring;
-use crate::sys::open::{open, openat};
+use crate::sys::open::open;
 use crate::sys::{Errno, clone, creds, net, ns, process, sched};
 use crate::terminal::Pty;
 
@@ -274,17 +274,17 @@ fn set_names(plan: &InitPlan) -> Result<(), StepError> {
 }
 
 /// The set-up as far as it speaks with the runtime.
-struct Session<'a> {
-    link: &'a Link,
+pub(super) struct Session<'a> {
+    pub(super) link: &'a Link,
     plan: &'a InitPlan,
     /// The host's procfs.
-    proc: BorrowedFd<'a>,
+    pub(super) proc: BorrowedFd<'a>,
     in_cgroup: bool,
 }
 
 impl Session<'_> {
     /// The next order; that the cgroup is joined may come before it.
-    fn next_order(&mut self) -> Result<(Order, Vec<OwnedFd>), StepError> {
+    pub(super) fn next_order(&mut self) -> Result<(Order, Vec<OwnedFd>), StepError> {
         loop {
             let received = self.link.receive::<Order>(None)?.ok_or_else(|| {
                 StepError::refused("go on", "with the set-up", "the runtime is gone")
@@ -416,20 +416,6 @@ impl Session<'_> {
         )
     }
 
-    /// The runtime moves them, since it has power over both network namespaces.
-    fn receive_devices(&mut self) -> Result<(), StepError> {
-        let own = own_namespace(self.proc, Kind::Network)?;
-        self.link.send(&Report::AwaitDevices, &[own.as_fd()])?;
-        match self.next_order()? {
-            (Order::DevicesMoved, _) => Ok(()),
-            _ => Err(StepError::refused(
-                "wait for",
-                "the network devices",
-                "the runtime is gone",
-            )),
-        }
-    }
-
     fn open_terminal(&self, root: &RootFd) -> Result<Option<Pty>, StepError> {
         let Some(asked) = self.plan.process.terminal else {
             return Ok(None);
@@ -442,74 +428,6 @@ impl Session<'_> {
         rootfs::bind_console(root, pty.terminal.as_fd())?;
         Ok(Some(pty))
     }
-}
-
-impl Outside for Session<'_> {
-    fn open_source(&mut self, path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
-        self.link.send(
-            &Report::NeedSource {
-                path: path.to_owned(),
-                recursive,
-            },
-            &[],
-        )?;
-        let (order, fds) = self.next_order()?;
-        match (order, fds.into_iter().next()) {
-            (Order::Source, Some(fd)) => Ok(fd),
-            (Order::NoSource(failed), _) => Err(failed),
-            _ => Err(StepError::refused(
-                "open",
-                path.display().to_string(),
-                "the runtime sent no source",
-            )),
-        }
-    }
-
-    fn map_ids(
-        &mut self,
-        tree: BorrowedFd<'_>,
-        path: &Path,
-        asked: IdMapping,
-    ) -> Result<(), StepError> {
-        let own = match asked.namespace {
-            MapNamespace::Container => Some(own_namespace(self.proc, Kind::User)?),
-            MapNamespace::Made(_) => None,
-        };
-        let fds: Vec<BorrowedFd<'_>> = [tree]
-            .into_iter()
-            .chain(own.as_ref().map(AsFd::as_fd))
-            .collect();
-        self.link.send(
-            &Report::MapIds {
-                path: path.to_owned(),
-                asked,
-            },
-            &fds,
-        )?;
-        match self.next_order()? {
-            (Order::MountMapped, _) => Ok(()),
-            (Order::MountNotMapped(failed), _) => Err(failed),
-            _ => Err(StepError::refused(
-                "map the ids of",
-                path.display().to_string(),
-                "the runtime sent another answer",
-            )),
-        }
-    }
-}
-
-/// Nobody else may open it without power over this process.
-fn own_namespace(proc: BorrowedFd<'_>, kind: Kind) -> Result<OwnedFd, StepError> {
-    openat(
-        proc,
-        format!("self/ns/{}", kind.file()).as_str(),
-        OFlag::O_RDONLY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|errno| {
-        let object = format!("the container's {} namespace", kind.name());
-        StepError::new("open", object, errno)
-    })
 }
 
 /// Makes the working directory while the root can still be written. What stands

@@ -1,10 +1,11 @@
 //! The processes inside a container, and how they are made.
 //!
 //! `spawn` clones and executes a sealed image of ourselves; `stage` is what
-//! that image does first; `init` and `tenant` carry out their plans;
-//! `user_process` is the end of both: the user's program. Both sides speak
-//! `protocol` over a `link`.
+//! that image does first; `init` and `tenant` carry out their plans, the init by
+//! `ask` what it cannot do itself; `user_process` is the end of both: the user's
+//! program. Both sides speak `protocol` over a `link`.
 
+mod ask;
 mod init;
 mod link;
 mod lookup;
