@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::mount_flags;
 use super::is_missing;
 use super::place::in_place;
+use crate::sys::fd::leave_to_sweep;
 use crate::sys::mount::{
     fsconfig_create, fsconfig_flag, fsconfig_string, fsmount, fsopen, move_mount,
 };
@@ -85,7 +86,10 @@ impl FileSystem<'_> {
         };
         let made = self.configured(fs.as_fd());
         match made {
-            Ok(made) => Ok(Some(made)),
+            Ok(made) => {
+                leave_to_sweep(fs);
+                Ok(Some(made))
+            }
             Err(Errno::ENOSYS) => Ok(None),
             Err(errno) => Err(Refused {
                 errno,

@@ -1,5 +1,7 @@
 //! Who calls.
 
+use crate::sys::small_file;
+
 /// The user that the calling process runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
@@ -15,11 +17,11 @@ impl Caller {
     /// Asks the kernel.
     #[must_use]
     pub fn probe() -> Self {
-        let map = std::fs::read_to_string("/proc/self/uid_map");
+        let map = small_file::read_proc("/proc/self/uid_map");
         Self {
             euid: nix::unistd::geteuid().as_raw(),
             egid: nix::unistd::getegid().as_raw(),
-            in_user_namespace: map.is_ok_and(|map| !is_whole(&map)),
+            in_user_namespace: map.is_ok_and(|map| !is_whole(&String::from_utf8_lossy(&map))),
         }
     }
 }

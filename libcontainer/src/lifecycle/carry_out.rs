@@ -87,7 +87,7 @@ impl Work<'_> {
         let mut child = self.spawn(into)?;
         milestones::spawned(&child);
         step("process cloned");
-        undo.push(supervise::killer(&child)?);
+        undo.push(supervise::killer(&child));
         let master = self
             .lead(&dir, &fifo, &mut record, &mut child, &mut cgroup, &mut undo)
             .map_err(|error| supervise::explain(&child, cgroup.as_ref(), error))?;
@@ -130,7 +130,7 @@ impl Work<'_> {
         };
         if self.plan.init.namespaces.needs_second_clone() {
             let waits = supervise::follow_clone(child, cgroup)?;
-            undo.push(supervise::killer(child)?);
+            undo.push(supervise::killer(child));
             step("cloned once more");
             if waits {
                 self.write_id_maps(child)?;
@@ -237,7 +237,7 @@ impl Work<'_> {
                 .and_then(|()| Ok(child.link.nudge()?));
             if let Err(error) = mapped {
                 let error = supervise::explain(&child, None, error);
-                supervise::killer(&child)?();
+                supervise::killer(&child)();
                 return Err(error);
             }
         }

@@ -52,10 +52,13 @@ pub fn run(root: &StateRoot, request: &CreateRequest, mode: RunMode) -> Result<E
 fn poststart(made: Made) -> Result<Made> {
     if let Err(failed) = start::run_poststart(&made.record) {
         let Made {
-            mut dir, record, ..
+            mut dir,
+            record,
+            child,
+            ..
         } = made;
         dir.unlock();
-        delete::destroy(&mut dir, &record)?;
+        delete::destroy(&mut dir, &record, Some(child.pidfd.as_fd()))?;
         return Err(failed);
     }
     Ok(made)
@@ -72,7 +75,8 @@ fn stay(made: Made, foreground: &Foreground, keep: bool) -> Result<Exit> {
     let ended =
         relay.and_then(|relay| relay.run(foreground, made.child.pidfd.as_fd(), made.child.pid));
     if !keep {
-        let removed = delete::destroy(&mut made.dir, &made.record);
+        let init = Some(made.child.pidfd.as_fd());
+        let removed = delete::destroy(&mut made.dir, &made.record, init);
         let ended = ended?;
         // Deleted by somebody else meanwhile is as good.
         if let Err(error) = removed {

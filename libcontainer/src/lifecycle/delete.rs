@@ -64,24 +64,33 @@ pub fn delete(root: &StateRoot, id: &str, force: bool) -> Result<()> {
         .with_advice("stop it with kill, or use delete --force"));
     }
     let Loaded {
-        mut dir, record, ..
+        mut dir,
+        record,
+        init,
+        ..
     } = loaded;
-    destroy(&mut dir, &record)
+    destroy(&mut dir, &record, init.as_ref().map(AsFd::as_fd))
 }
 
 /// Ends and removes a container, whatever its status. Without a pid namespace of
 /// its own a container's processes outlive its init: they end here too.
-pub(super) fn destroy(dir: &mut StateDir, record: &Record) -> Result<()> {
+///
+/// `init` is its first process, unless that has ended.
+pub(super) fn destroy(
+    dir: &mut StateDir,
+    record: &Record,
+    init: Option<BorrowedFd<'_>>,
+) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    clear(&record.remains(), deadline)?;
+    clear(&record.remains(), init, deadline)?;
     dir.remove()?;
     run_poststop(record);
     Ok(())
 }
 
 /// Ends the processes and removes the cgroup.
-fn clear(remains: &Remains, deadline: Instant) -> Result<()> {
-    end_processes(remains, deadline)?;
+fn clear(remains: &Remains, init: Option<BorrowedFd<'_>>, deadline: Instant) -> Result<()> {
+    end_processes(remains, init, deadline)?;
     let cgroup = remains.cgroup.open()?.remove(deadline);
     // Whatever became of the cgroup.
     if let Some(group) = &remains.resctrl {
@@ -90,16 +99,10 @@ fn clear(remains: &Remains, deadline: Instant) -> Result<()> {
     Ok(cgroup?)
 }
 
-fn end_processes(remains: &Remains, deadline: Instant) -> Result<()> {
+fn end_processes(remains: &Remains, init: Option<BorrowedFd<'_>>, deadline: Instant) -> Result<()> {
     let cgroup = remains.cgroup.open()?;
-    let init = match remains.identity() {
-        Some(identity) => identity
-            .open()
-            .map_err(|errno| StepError::new("find", format!("process {}", remains.pid), errno))?,
-        None => None,
-    };
-    if let Some(init) = &init {
-        match pidfd_send_signal(init.as_fd(), libc::SIGKILL) {
+    if let Some(init) = init {
+        match pidfd_send_signal(init, libc::SIGKILL) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => {
                 return Err(
@@ -111,7 +114,7 @@ fn end_processes(remains: &Remains, deadline: Instant) -> Result<()> {
         if cgroup.is_frozen().unwrap_or_default() {
             cgroup.thaw()?;
         }
-        await_killed(init.as_fd(), deadline, remains.pid, &cgroup)?;
+        await_killed(init, deadline, remains.pid, &cgroup)?;
     }
     // Others end with the first process of their pid namespace.
     let alone = remains.own_pid_namespace && remains.pid > 0;
@@ -163,7 +166,14 @@ fn remove_unreadable(dir: &StateDir, error: &Error) -> Result<()> {
     match dir.read_remains() {
         Some(remains) => {
             log::warn!("{error}");
-            clear(&remains, Instant::now() + PATIENCE)?;
+            let init = match remains.identity() {
+                Some(identity) => identity.open().map_err(|errno| {
+                    StepError::new("find", format!("process {}", remains.pid), errno)
+                })?,
+                None => None,
+            };
+            let init = init.as_ref().map(AsFd::as_fd);
+            clear(&remains, init, Instant::now() + PATIENCE)?;
         }
         None => log::debug!("{error}"),
     }

@@ -251,7 +251,7 @@ impl Work<'_> {
         let mut undo = Undo::new();
         let mut child = self.spawn(&mut tenant)?;
         milestones::spawned(&child);
-        undo.push(supervise::killer(&child)?);
+        undo.push(supervise::killer(&child));
         let master = self
             .lead(&mut child, tenant, &peers, &mut undo)
             .map_err(|error| supervise::explain(&child, Some(&self.cgroup), error))?;
@@ -288,7 +288,7 @@ impl Work<'_> {
             .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;
         if clones_again {
             supervise::follow_clone(child, &self.cgroup)?;
-            undo.push(supervise::killer(child)?);
+            undo.push(supervise::killer(child));
             child.link.send(&Order::Followed, &[])?;
         }
         // It asks for nothing.

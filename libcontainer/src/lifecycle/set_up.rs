@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
 use super::caller_fds::CallerFds;
 use super::carry_out::{Made, Work};
 use super::host::{open_namespaces, own_environment, probe};
@@ -21,6 +24,8 @@ use crate::spec::oci::{LinuxMemory, Spec};
 use crate::spec::read_spec;
 use crate::state::{Record, StateDir};
 use crate::sys::Errno;
+use crate::sys::open::open;
+use crate::sys::small_file::read_to_end;
 use crate::terminal::ConsoleSocket;
 
 /// Reads the bundle, makes the plan, carries it out. On failure nothing is left.
@@ -156,16 +161,18 @@ fn read_config(bundle: &Path, request: &CreateRequest) -> Result<(Spec, Vec<Stri
 }
 
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-        let kind = if errno == Errno::ENOENT {
-            ErrorKind::NotFound
-        } else {
-            ErrorKind::Os
-        };
-        let failed = StepError::new("read", path.display().to_string(), errno);
-        Error::new(kind, failed.to_string()).with_source(failed)
-    })
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    open(path, flags, Mode::empty())
+        .and_then(read_to_end)
+        .map_err(|errno| {
+            let kind = if errno == Errno::ENOENT {
+                ErrorKind::NotFound
+            } else {
+                ErrorKind::Os
+            };
+            let failed = StepError::new("read", path.display().to_string(), errno);
+            Error::new(kind, failed.to_string()).with_source(failed)
+        })
 }
 
 pub(super) fn warn(findings: &Findings) {

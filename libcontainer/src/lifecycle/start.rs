@@ -48,7 +48,8 @@ pub fn start(root: &StateRoot, id: &str) -> Result<()> {
     }
     if let Err(failed) = run_poststart(&loaded.record) {
         // runtime-spec, "Lifecycle": the container is stopped and deleted.
-        delete::destroy(&mut loaded.dir, &loaded.record)?;
+        let init = loaded.init.as_ref().map(AsFd::as_fd);
+        delete::destroy(&mut loaded.dir, &loaded.record, init)?;
         return Err(failed);
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! until that says that all stands.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -132,7 +133,7 @@ pub(super) fn follow_clone(child: &mut Child, cgroup: &Cgroup) -> Result<bool, E
         (Report::Cloned { waits_for_id_maps }, Some(pidfd)) => {
             child.pid = pid_of(pidfd.as_fd())
                 .map_err(|errno| StepError::new("find", "the container's process", errno))?;
-            let first = std::mem::replace(&mut child.pidfd, pidfd);
+            let first = std::mem::replace(&mut child.pidfd, Rc::new(pidfd));
             // It ends right after its message.
             let _ = wait(first.as_fd(), true);
             Ok(waits_for_id_maps)
@@ -143,15 +144,12 @@ pub(super) fn follow_clone(child: &mut Child, cgroup: &Cgroup) -> Result<bool, E
 }
 
 /// Ends the process, whatever it is doing.
-pub(super) fn killer(child: &Child) -> Result<impl FnOnce() + 'static, Error> {
-    let pidfd = child.pidfd.try_clone().map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-        StepError::new("keep", "the handle of the process", errno)
-    })?;
-    Ok(move || {
+pub(super) fn killer(child: &Child) -> impl FnOnce() + 'static {
+    let pidfd = Rc::clone(&child.pidfd);
+    move || {
         let _ = pidfd_send_signal(pidfd.as_fd(), libc::SIGKILL);
         let _ = wait(pidfd.as_fd(), true);
-    })
+    }
 }
 
 /// A failure that the process itself reported.

@@ -13,6 +13,7 @@ use crate::attach::{set_attributes, set_propagation};
 use crate::error::StepError;
 use crate::path::RootFd;
 use crate::sys::Errno;
+use crate::sys::fd::leave_to_sweep;
 use crate::sys::mount::{MountAttr, attr, mount_setattr};
 
 /// What the runtime does for a mount, since it has the host's rights.
@@ -59,6 +60,8 @@ pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<(), StepE
     if made.over == Over::Root {
         // What comes later would go below it, where nobody sees it.
         *context.root = RootFd::new(made.root);
+    } else {
+        leave_to_sweep(made.root);
     }
     Ok(())
 }

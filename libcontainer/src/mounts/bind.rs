@@ -13,6 +13,7 @@ use crate::attach::Source;
 use crate::error::StepError;
 use crate::path::{Missing, c_path, is_directory, is_directory_by};
 use crate::sys::Errno;
+use crate::sys::fd::leave_to_sweep;
 use crate::sys::mount::{MountAttr, attr};
 
 /// What is cleared when a bind asks for any flag and does not name it.
@@ -50,6 +51,7 @@ pub(super) fn apply(
     let root = source
         .attach(target.as_fd(), attributes)
         .map_err(|errno| error("mount", op, errno))?;
+    leave_to_sweep(target);
     Ok(Made { root, over })
 }
 

@@ -15,7 +15,8 @@ use crate::attach::{FileSystem, Source, set_attributes};
 use crate::error::StepError;
 use crate::path::{Missing, c_path};
 use crate::sys::Errno;
-use crate::sys::mount::{MountAttr, attr, mount_setattr};
+use crate::sys::fd::leave_to_sweep;
+use crate::sys::mount::{MountAttr, attr, mount_setattr, move_mount_at};
 use crate::sys::open::openat;
 
 pub(super) fn apply(
@@ -42,6 +43,7 @@ pub(super) fn apply(
             legacy(op, target.as_fd(), hierarchies, *fresh)
         }
     }?;
+    leave_to_sweep(target);
     Ok(Made { root, over })
 }
 
@@ -93,27 +95,19 @@ fn legacy(
     let mut below = Vec::with_capacity(hierarchies.len());
     for hierarchy in hierarchies {
         make_directory(top.as_fd(), &hierarchy.name).map_err(failed)?;
-        let place = openat(
-            top.as_fd(),
-            Path::new(&hierarchy.name),
-            OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(failed)?;
         below.push(match &hierarchy.options {
             Some(options) if fresh => {
+                let place = place(top.as_fd(), &hierarchy.name).map_err(failed)?;
                 let parameters: Vec<Parameter> = options.split(',').map(parameter).collect();
                 new(op, c"cgroup", &parameters, place.as_fd())?
             }
-            None if fresh => new(op, c"cgroup2", &[], place.as_fd())?,
-            _ => match (
-                bound(&hierarchy.source, place.as_fd(), &[]),
-                &hierarchy.otherwise,
-            ) {
-                (Err(Errno::ENOENT), Some(otherwise)) => bound(otherwise, place.as_fd(), &[]),
-                (bound, _) => bound,
+            None if fresh => {
+                let place = place(top.as_fd(), &hierarchy.name).map_err(failed)?;
+                new(op, c"cgroup2", &[], place.as_fd())?
             }
-            .map_err(|errno| failed(errno).with_detail(hierarchy.source.display().to_string()))?,
+            _ => bound_below(top.as_fd(), hierarchy).map_err(|errno| {
+                failed(errno).with_detail(hierarchy.source.display().to_string())
+            })?,
         });
         for link in &hierarchy.links {
             let name = CString::new(link.as_str()).map_err(|_| failed(Errno::EINVAL))?;
@@ -136,7 +130,34 @@ fn legacy(
         }
         .map_err(failed)?;
     }
+    below.into_iter().for_each(leave_to_sweep);
     Ok(top)
+}
+
+/// The container's cgroup in one hierarchy, bound where the tmpfs has its name; the
+/// one of its creator where it has none.
+fn bound_below(top: BorrowedFd<'_>, hierarchy: &LegacyHierarchy) -> Result<OwnedFd, Errno> {
+    let bind = |source: &Path| {
+        let name = c_path(Path::new(&hierarchy.name))?;
+        let tree = Source::open(AT_FDCWD, &c_path(source)?, false)?.into_tree();
+        let moved = tree.and_then(|tree| move_mount_at(tree.as_fd(), top, &name).map(|()| tree));
+        match moved {
+            Err(Errno::ENOSYS | Errno::EPERM) => {
+                bound(source, place(top, &hierarchy.name)?.as_fd(), &[])
+            }
+            moved => moved,
+        }
+    };
+    match (bind(&hierarchy.source), &hierarchy.otherwise) {
+        (Err(Errno::ENOENT), Some(otherwise)) => bind(otherwise),
+        (bound, _) => bound,
+    }
+}
+
+/// A directory of the tmpfs.
+fn place(top: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(top, Path::new(name), flags, Mode::empty())
 }
 
 fn parameter(text: &str) -> Parameter {

@@ -13,6 +13,7 @@ use crate::attach::{FileSystem, Refused};
 use crate::error::StepError;
 use crate::path::{Missing, RootFd, is_directory_by};
 use crate::sys::Errno;
+use crate::sys::fd::leave_to_sweep;
 
 pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<Made, StepError> {
     let MountKind::Filesystem {
@@ -62,6 +63,7 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<Made, StepErr
                 copy_up::copy(target.fd.as_fd(), root.as_fd())
                     .map_err(|failed| failed.with_detail(describe(op)))?;
             }
+            leave_to_sweep(target.fd);
             Ok(Made { root, over })
         }
         Err(refused) if refused.errno == Errno::EPERM && foreign_sysfs => host_sysfs(),

@@ -108,12 +108,16 @@ impl RootFd {
         // Most often only the last component is, in a file system that we made.
         if missing == Missing::Directory
             && let (Some(parent), Some(name)) = (path.parent(), path.file_name())
-            && let Ok(parent) = self.resolve(parent)
         {
             let name = CString::new(name.as_bytes()).map_err(|_| Errno::EINVAL)?;
-            if mkdirat(&parent, name.as_c_str(), DIRECTORY_MODE).is_ok() {
-                let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                return openat(&parent, name.as_c_str(), flags, Mode::empty());
+            let made = if parent == Path::new("/") {
+                make_in(self.fd.as_fd(), &name)
+            } else {
+                self.resolve(parent)
+                    .and_then(|parent| make_in(parent.as_fd(), &name))
+            };
+            if made.is_ok() {
+                return made;
             }
         }
         walk::ensure(self.fd.as_fd(), &relative(path)?, missing)
@@ -134,6 +138,13 @@ impl AsFd for RootFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Makes a directory that is not there yet, and opens it.
+fn make_in(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    mkdirat(parent, name, DIRECTORY_MODE)?;
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
 }
 
 /// Whether a descriptor is a directory.

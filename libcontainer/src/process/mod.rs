@@ -14,6 +14,7 @@ mod protocol;
 mod sealed_self;
 mod spawn;
 mod stage;
+mod streams;
 mod tenant;
 mod user_process;
 
@@ -21,5 +22,6 @@ pub(crate) use link::is_lost;
 pub(crate) use protocol::{Order, Report};
 pub use sealed_self::use_init_image;
 pub(crate) use spawn::{Child, Request, spawn};
-pub use stage::init_stage;
+pub use stage::{init_stage, init_stage_of};
+pub use streams::secure_standard_streams;
 pub(crate) use user_process::{START, read_failure};

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use super::link::Link;
 use super::sealed_self::sealed_self;
@@ -25,7 +26,7 @@ pub(crate) struct Child {
     /// In our pid namespace.
     pub(crate) pid: libc::pid_t,
     /// For signals and waiting.
-    pub(crate) pidfd: OwnedFd,
+    pub(crate) pidfd: Rc<OwnedFd>,
     /// Our end.
     pub(crate) link: Link,
     /// Whether it was cloned into the cgroup that was asked for.
@@ -51,7 +52,7 @@ pub(crate) fn spawn(request: &Request<'_>) -> Result<Child, StepError> {
         .map_err(|errno| StepError::new("clone", "the container's process", errno))?;
     Ok(Child {
         pid: spawned.pid,
-        pidfd: spawned.pidfd,
+        pidfd: Rc::new(spawned.pidfd),
         link,
         in_cgroup: spawned.in_cgroup,
     })

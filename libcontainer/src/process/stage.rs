@@ -1,6 +1,7 @@
 //! What the sealed image does first: it looks at its socket, takes its plan, and
 //! becomes an init or a tenant.
 
+use std::ffi::OsStr;
 use std::os::fd::RawFd;
 
 use super::link::{Link, Received};
@@ -16,9 +17,15 @@ use crate::sys::{clone, fd, process};
 /// anything else when its `argv[0]` is `lodge-init`: containers are made by
 /// executing a sealed image of the calling program.
 pub fn init_stage() -> ! {
+    init_stage_of(std::env::args_os().nth(1).as_deref())
+}
+
+/// The same for a program that knows its arguments from elsewhere: `argument` is the
+/// one after its name.
+pub fn init_stage_of(argument: Option<&OsStr>) -> ! {
     // Until the user's program runs, nobody looks in.
     let _ = process::forbid_dump();
-    let number = std::env::args().nth(1).and_then(|text| text.parse().ok());
+    let number = argument.and_then(|text| text.to_str()?.parse().ok());
     let Some(link) = number.and_then(|number: RawFd| Link::inherited(number).ok()) else {
         clone::exit_now(1);
     };

@@ -367,7 +367,11 @@ fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), 
     let failed =
         |action: &'static str, object: String| move |errno| StepError::new(action, object, errno);
     capabilities::limit(plan.capabilities.bounding)?;
-    creds::keep_capabilities(true).map_err(failed("keep", "capabilities".to_owned()))?;
+    // Only who leaves root loses them (capabilities(7)).
+    let leaves_root = user.uid != 0;
+    if leaves_root {
+        creds::keep_capabilities(true).map_err(failed("keep", "capabilities".to_owned()))?;
+    }
     match creds::set_groups(&user.groups) {
         // Groups cannot be set in a user namespace with one mapping: none are
         // asked for then, and the caller's are not gained by anything.
@@ -376,7 +380,9 @@ fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), 
     }
     creds::set_gid(user.gid).map_err(failed("set", format!("group {}", user.gid)))?;
     creds::set_uid(user.uid).map_err(failed("set", format!("user {}", user.uid)))?;
-    creds::keep_capabilities(false).map_err(failed("keep", "capabilities".to_owned()))?;
+    if leaves_root {
+        creds::keep_capabilities(false).map_err(failed("keep", "capabilities".to_owned()))?;
+    }
     if entered == Entered::NotYet {
         chdir(plan.cwd.as_path())
             .map_err(failed("change to", format!("cwd {}", plan.cwd.display())))?;

@@ -11,6 +11,7 @@ use crate::attach::{FileSystem, Parameter, Source};
 use crate::error::StepError;
 use crate::path::{RootFd, is_directory};
 use crate::sys::Errno;
+use crate::sys::fd::leave_to_sweep;
 use crate::sys::mount::{MountAttr, attr};
 use crate::sys::open::open;
 
@@ -30,12 +31,13 @@ pub(crate) fn mask(root: &RootFd, paths: &[PathBuf]) -> Result<(), StepError> {
                 Some(source) => source,
                 None => null.insert(host_null()?),
             };
-            bind(source.as_fd(), target.as_fd(), false, &[]).map_err(failed)?;
+            bind(source.as_fd(), &target, false, &[]).map_err(failed)?;
         } else if let Some(first) = &empty {
-            bind(first.as_fd(), target.as_fd(), false, &[]).map_err(failed)?;
+            bind(first.as_fd(), &target, false, &[]).map_err(failed)?;
         } else {
             empty = Some(empty_directory(target.as_fd()).map_err(failed)?);
         }
+        leave_to_sweep(target);
     }
     Ok(())
 }
@@ -52,18 +54,21 @@ pub(crate) fn protect(root: &RootFd, paths: &[PathBuf]) -> Result<(), StepError>
             continue;
         };
         let failed = |errno| failed("make read-only", path, errno);
-        bind(target.as_fd(), target.as_fd(), true, &[read_only]).map_err(failed)?;
+        bind(target.as_fd(), &target, true, &[read_only]).map_err(failed)?;
+        leave_to_sweep(target);
     }
     Ok(())
 }
 
 fn bind(
     source: BorrowedFd<'_>,
-    target: BorrowedFd<'_>,
+    target: &OwnedFd,
     recursive: bool,
     attributes: &[MountAttr],
-) -> Result<OwnedFd, Errno> {
-    Source::open(source, c"", recursive)?.attach(target, attributes)
+) -> Result<(), Errno> {
+    let mount = Source::open(source, c"", recursive)?.attach(target.as_fd(), attributes)?;
+    leave_to_sweep(mount);
+    Ok(())
 }
 
 /// What is at the path; a path that is not there needs no cover.

@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, OFlag};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, stat};
 
 use crate::attach::Source;
 use crate::error::StepError;
 use crate::mounts::Propagation;
-use crate::path::{RootFd, c_path, is_directory};
+use crate::path::{RootFd, c_path, is_directory_by};
 use crate::plan::RootfsPlan;
 use crate::sys::Errno;
 use crate::sys::mount::mount;
@@ -131,8 +131,7 @@ pub(super) fn unescape(text: &str) -> std::path::PathBuf {
 /// Refuses a root that is no directory before anything is made.
 pub(crate) fn check(path: &Path) -> Result<(), StepError> {
     let failed = |errno| StepError::new("open rootfs", path.display().to_string(), errno);
-    let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(failed)?;
-    if is_directory(found.as_fd()).map_err(failed)? {
+    if is_directory_by(&stat(path).map_err(failed)?) {
         Ok(())
     } else {
         Err(failed(Errno::ENOTDIR))

@@ -5,13 +5,13 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, renameat};
+use nix::fcntl::{AtFlags, OFlag, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -21,7 +21,9 @@ use crate::error::{Error, ErrorKind, StepError};
 use crate::path::c_path;
 use crate::plan::TenantFacts;
 use crate::sys::Errno;
+use crate::sys::fd::{try_lock_exclusive, unlock};
 use crate::sys::open::openat;
+use crate::sys::small_file::read_stored;
 
 const RECORD: &CStr = c"state.json";
 const RECORD_NEW: &CStr = c".state.json";
@@ -36,7 +38,7 @@ const FIFO_NEW: &CStr = c".exec.fifo";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most that a file of ours is read.
-const MAX_BYTES: u64 = 256 << 20;
+const MAX_BYTES: usize = 256 << 20;
 
 /// How far the container is, by its FIFO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,8 @@ pub(crate) struct StateDir {
     root: Rc<OwnedFd>,
     directory: OwnedFd,
     id: ContainerId,
-    lock: Option<Flock<OwnedFd>>,
+    /// Whether we hold the lock on the directory, which ends with its descriptor.
+    locked: bool,
 }
 
 /// Opens the directory of all containers; none when it is missing.
@@ -142,7 +145,7 @@ impl StateDir {
             root: Rc::new(top),
             directory,
             id,
-            lock: None,
+            locked: false,
         };
         made.lock()?;
         Ok(made)
@@ -174,7 +177,7 @@ impl StateDir {
                 root,
                 directory,
                 id,
-                lock: None,
+                locked: false,
             }),
             Err(Errno::ENOENT) => Err(Error::new(
                 ErrorKind::NotFound,
@@ -212,14 +215,13 @@ impl StateDir {
         };
         let deadline = Instant::now() + patience;
         loop {
-            let copy = openat(&self.directory, c".", FOLDER, Mode::empty()).map_err(failed)?;
-            match Flock::lock(copy, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => {
-                    self.lock = Some(lock);
+            match try_lock_exclusive(self.directory.as_fd()) {
+                Ok(()) => {
+                    self.locked = true;
                     return Ok(true);
                 }
-                Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => {}
-                Err((_, errno)) => return Err(failed(errno)),
+                Err(Errno::EWOULDBLOCK | Errno::EINTR) => {}
+                Err(errno) => return Err(failed(errno)),
             }
             if Instant::now() >= deadline {
                 return Ok(false);
@@ -230,7 +232,11 @@ impl StateDir {
 
     /// Lets other commands change the container again.
     pub(crate) fn unlock(&mut self) {
-        self.lock = None;
+        if self.locked {
+            // Fails for no descriptor that is open.
+            let _ = unlock(self.directory.as_fd());
+            self.locked = false;
+        }
     }
 
     /// Who made the directory.
@@ -319,14 +325,7 @@ impl StateDir {
     fn read(&self, name: &CStr) -> Result<Vec<u8>, Errno> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, name, flags, Mode::empty())?;
-        // One read(2) where the size is right, and one that finds the end.
-        let size = usize::try_from(fstat(&file)?.st_size).unwrap_or_default();
-        let mut bytes = Vec::with_capacity(size.saturating_add(1).min(1 << 20));
-        File::from(file)
-            .take(MAX_BYTES)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
-        Ok(bytes)
+        read_stored(&file, MAX_BYTES)
     }
 
     fn failed(&self, action: &'static str, errno: Errno) -> Error {
@@ -392,14 +391,21 @@ impl StateDir {
     /// Removes the directory with what we put there; a file of another's stays,
     /// and is named.
     pub(crate) fn remove(&self) -> Result<(), Error> {
-        for name in [RECORD, RECORD_NEW, TENANT, FIFO, FIFO_NEW] {
-            self.unlink(name)
-                .map_err(|errno| self.failed("remove", errno))?;
+        let failed = |errno| self.failed("remove", errno);
+        let own = name(&self.id)?;
+        let mut done = Err(Errno::ENOTEMPTY);
+        // What a command that was killed may have left as well comes after the rest.
+        for names in [&[RECORD, TENANT][..], &[RECORD_NEW, FIFO, FIFO_NEW]] {
+            if done == Err(Errno::ENOTEMPTY) {
+                for name in names {
+                    self.unlink(name).map_err(failed)?;
+                }
+                done = unlinkat(&*self.root, own.as_c_str(), UnlinkatFlags::RemoveDir);
+            }
         }
-        let name = name(&self.id)?;
-        match unlinkat(&*self.root, name.as_c_str(), UnlinkatFlags::RemoveDir) {
+        match done {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(errno) => Err(self.failed("remove", errno)),
+            Err(errno) => Err(failed(errno)),
         }
     }
 }

@@ -37,6 +37,7 @@ pub(super) enum Call<'a> {
     /// `fcntl` with a command that takes a number, of a descriptor that may be
     /// closed.
     Fcntl(RawFd, c_int, c_int),
+    Flock(BorrowedFd<'a>, c_int),
     FsconfigCreate(BorrowedFd<'a>),
     FsconfigFlag(BorrowedFd<'a>, &'a CStr),
     FsconfigString(BorrowedFd<'a>, &'a CStr, &'a CStr),
@@ -69,6 +70,8 @@ pub(super) enum Call<'a> {
     MountSetattr(BorrowedFd<'a>, c_int, &'a MountAttr),
     /// `move_mount` from a descriptor onto a descriptor.
     MoveMount(BorrowedFd<'a>, BorrowedFd<'a>, c_uint),
+    /// `move_mount` from a descriptor onto a name, of which no link is followed.
+    MoveMountAt(BorrowedFd<'a>, BorrowedFd<'a>, &'a CStr),
     OpenTree(BorrowedFd<'a>, &'a CStr, c_uint),
     Openat2(BorrowedFd<'a>, &'a CStr, &'a [u64; 3]),
     Personality(c_ulong),
@@ -80,8 +83,8 @@ pub(super) enum Call<'a> {
     Prlimit(libc::pid_t, u32, &'a [u64; 2]),
     Read(BorrowedFd<'a>, &'a mut [u8]),
     Recvmsg(BorrowedFd<'a>, &'a Message<'a>, c_int),
-    /// `rt_sigaction` with an action of which all is zero: the default.
-    RtSigactionDefault(c_int),
+    /// `rt_sigaction` without a handler.
+    RtSigaction(c_int, Disposition),
     SchedSetaffinity(libc::pid_t, &'a [u64]),
     SchedSetattr(&'a SchedAttr),
     SeccompActionAvail(&'a u32),
@@ -100,6 +103,12 @@ pub(super) enum Call<'a> {
     Unshare(c_int),
     /// `waitid` of a child by its pidfd; the structure has 128 bytes.
     WaitidPidfd(BorrowedFd<'a>, &'a mut [c_int; 32], c_int),
+}
+
+/// What becomes of a signal where there is no handler.
+pub(super) enum Disposition {
+    Default,
+    Ignore,
 }
 
 /// A list of C strings as execve(2) takes it: pointers, the last one null.
@@ -170,6 +179,9 @@ impl Call<'_> {
                 libc::SYS_fcntl,
                 [int(number), int(command), int(value), 0, 0, 0],
             ),
+            Self::Flock(file, operation) => {
+                (libc::SYS_flock, [fd(file), int(operation), 0, 0, 0, 0])
+            }
             Self::FsconfigCreate(fs) => {
                 const CMD_CREATE: usize = 6;
                 (libc::SYS_fsconfig, [fd(fs), CMD_CREATE, NULL, NULL, 0, 0])
@@ -256,6 +268,14 @@ impl Call<'_> {
                 libc::SYS_move_mount,
                 [fd(mount), empty, fd(target), empty, flags as usize, 0],
             ),
+            Self::MoveMountAt(mount, directory, name) => {
+                const F_EMPTY_PATH: usize = 0x04;
+                let (mount, directory, name) = (fd(mount), fd(directory), text(name));
+                (
+                    libc::SYS_move_mount,
+                    [mount, empty, directory, name, F_EMPTY_PATH, 0],
+                )
+            }
             Self::OpenTree(dir, path, flags) => (
                 libc::SYS_open_tree,
                 [fd(dir), text(path), flags as usize, 0, 0, 0],
@@ -295,12 +315,15 @@ impl Call<'_> {
                 libc::SYS_recvmsg,
                 [fd(socket), at(message), int(flags), 0, 0, 0],
             ),
-            Self::RtSigactionDefault(signal) => {
-                // A handler, flags, on some machines a restorer, and the mask:
-                // SIG_DFL, no flags and no signals are all zero.
+            Self::RtSigaction(signal, disposition) => {
+                // A handler, flags, on some machines a restorer, and the mask.
                 static DEFAULT: [u64; 4] = [0; 4];
+                static IGNORE: [u64; 4] = [1, 0, 0, 0];
                 const SIGSET_BYTES: usize = 8;
-                let action = at(&DEFAULT);
+                let action = at(match disposition {
+                    Disposition::Default => &DEFAULT,
+                    Disposition::Ignore => &IGNORE,
+                });
                 (
                     libc::SYS_rt_sigaction,
                     [int(signal), action, NULL, SIGSET_BYTES, 0, 0],

@@ -1,6 +1,7 @@
 //! Descriptors: owning what the kernel gave, closing what must not be inherited.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 
 use super::call::Call;
 use super::{Errno, Result, check};
@@ -46,6 +47,23 @@ pub(crate) fn close_range(first: RawFd, last: Option<RawFd>) -> Result<()> {
     }
 }
 
+/// Gives up a descriptor without closing it, in a process that sets up a container:
+/// it sweeps all that it has in one call before the program, and to close each by
+/// itself would be one call of nine. Beyond half of the limit of open files they are
+/// closed as usual, so that no limit is met sooner.
+pub(crate) fn leave_to_sweep(fd: OwnedFd) {
+    static MOST: OnceLock<RawFd> = OnceLock::new();
+    let most = *MOST.get_or_init(|| {
+        use nix::sys::resource::{Resource, getrlimit};
+        const MANY: RawFd = 512;
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft / 2);
+        RawFd::try_from(limit).map_or(MANY, |limit| limit.min(MANY))
+    });
+    if fd.as_raw_fd() < most {
+        let _ = fd.into_raw_fd();
+    }
+}
+
 /// Lets all descriptors from 3 on end at the next exec: `close_range` with
 /// `CLOSE_RANGE_CLOEXEC`, Linux 5.11, else one by one. Allocates nothing.
 pub(crate) fn keep_first_three_on_exec() -> Result<()> {
@@ -83,6 +101,19 @@ fn most_fds() -> RawFd {
 pub(crate) fn set_cloexec(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
     let flag = if on { libc::FD_CLOEXEC } else { 0 };
     Call::Fcntl(fd.as_raw_fd(), libc::F_SETFD, flag).make()?;
+    Ok(())
+}
+
+/// flock(2) LOCK_EX without waiting: EWOULDBLOCK when another open file of the same
+/// file holds it. It ends with the last descriptor of this one.
+pub(crate) fn try_lock_exclusive(file: BorrowedFd<'_>) -> Result<()> {
+    Call::Flock(file, libc::LOCK_EX | libc::LOCK_NB).make()?;
+    Ok(())
+}
+
+/// flock(2) LOCK_UN.
+pub(crate) fn unlock(file: BorrowedFd<'_>) -> Result<()> {
+    Call::Flock(file, libc::LOCK_UN).make()?;
     Ok(())
 }
 

@@ -111,6 +111,17 @@ pub(crate) fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Resul
     Ok(())
 }
 
+/// The same onto a name in a directory, which must be of a file system of our own:
+/// nobody else may put a link there.
+pub(crate) fn move_mount_at(
+    mount: BorrowedFd<'_>,
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+) -> Result<()> {
+    Call::MoveMountAt(mount, directory, name).make()?;
+    Ok(())
+}
+
 /// mount_setattr(2) of the mount whose root `mount` is.
 pub(crate) fn mount_setattr(
     mount: BorrowedFd<'_>,

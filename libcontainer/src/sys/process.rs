@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::call::Call;
+use super::call::{Call, Disposition};
 use super::{Errno, Result, fd, small_file};
 
 /// pidfd_open(2), Linux 5.3.
@@ -120,6 +120,12 @@ pub(crate) fn reset_signals(ignored: u64) -> Result<()> {
     nix::sys::signal::SigSet::empty().thread_set_mask()
 }
 
+/// SIG_IGN for SIGPIPE: a write that nobody reads is an error to look at.
+pub(crate) fn ignore_broken_pipes() {
+    // Fails for no signal that there is.
+    let _ = Call::RtSigaction(libc::SIGPIPE, Disposition::Ignore).make();
+}
+
 /// Lets signals that ask a process to end do so although it is the first of its
 /// pid namespace, which the default action does not end (pid_namespaces(7)). An
 /// exec takes this back.
@@ -138,7 +144,7 @@ pub(crate) fn end_when_asked() {
 /// `rt_sigaction(2)` itself: the C library refuses signals 32 and 33, which it
 /// keeps for its threads and hands on ignored when it starts a program.
 fn set_default_action(signal: libc::c_int) -> Result<()> {
-    Call::RtSigactionDefault(signal).make()?;
+    Call::RtSigaction(signal, Disposition::Default).make()?;
     Ok(())
 }
 

@@ -66,6 +66,33 @@ pub(crate) fn read_rest(file: impl AsFd) -> Result<Vec<u8>, Errno> {
     }
 }
 
+/// Reads a file of any kind, a pipe too, to its end.
+pub(crate) fn read_to_end(file: impl AsFd) -> Result<Vec<u8>, Errno> {
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match read_some(&file, &mut buffer)? {
+            0 => return Ok(all),
+            count => all.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// Reads a file on a disk to its end, at most so many bytes: a read that is short
+/// found the end there, which spares asking once more.
+pub(crate) fn read_stored(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    while all.len() < most {
+        let count = read_some(&file, &mut buffer)?;
+        all.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        if count < buffer.len() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
 /// Reads a file that the kernel makes in one piece.
 pub(crate) fn read(path: &str) -> Result<Vec<u8>, Errno> {
     read_rest(open_to_read(path)?)
