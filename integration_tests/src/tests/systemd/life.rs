@@ -14,6 +14,7 @@ list!["systemd":
     a_failed_unit_of_the_name_is_in_nobodys_way,
     a_running_unit_of_the_name_is_left_alone,
     a_failed_create_leaves_no_unit,
+    a_killed_create_leaves_no_unit,
     sub_cgroups_go_too,
     pause_kill_and_ps,
     devices_stay_over_a_reload,
@@ -102,6 +103,28 @@ fn a_failed_create_leaves_no_unit(case: &Case) -> Outcome {
         .fails(1, &["/no/such/program"])?;
     is_unknown(&scope)?;
     case.nothing_left()
+}
+
+fn a_killed_create_leaves_no_unit(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    case.bundle.script("exec sleep 600")?;
+    for step in 1..100 {
+        let call = scope.call(&["create", &case.id]);
+        // Debug builds kill themselves at the step of this number.
+        let answer = call.env("LODGE_KILL_AT_STEP", &step.to_string()).answer()?;
+        scope.delete()?;
+        is_unknown(&scope)?;
+        if answer.code == 0 {
+            return if step == 1 {
+                skip("needs a debug build of the runtime, which can kill itself at a step")
+            } else {
+                Ok(())
+            };
+        }
+        same("killed", answer.code, 128 + 9)?;
+        case.nothing_left()?;
+    }
+    holds("the call ends before 100 steps", false)
 }
 
 fn sub_cgroups_go_too(case: &Case) -> Outcome {
