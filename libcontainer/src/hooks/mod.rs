@@ -4,5 +4,5 @@
 mod run;
 mod state;
 
-pub(crate) use run::{Context, run_all};
+pub(crate) use run::{Context, each, run_all};
 pub(crate) use state::document;

@@ -33,15 +33,22 @@ pub(crate) struct Context<'a> {
 
 /// Runs the hooks in order; the first that fails ends it.
 pub(crate) fn run_all(hooks: &[HookPlan], context: &Context<'_>) -> Result<(), StepError> {
-    for (index, hook) in hooks.iter().enumerate() {
+    each(hooks, context).collect()
+}
+
+/// Runs the hooks in order, whatever became of those before.
+pub(crate) fn each<'a>(
+    hooks: &'a [HookPlan],
+    context: &'a Context<'_>,
+) -> impl Iterator<Item = Result<(), StepError>> + 'a {
+    hooks.iter().enumerate().map(|(index, hook)| {
         run(hook, context).map_err(|failed| {
             StepError::said(format!(
                 "error running {} hook #{index}: {failed}",
                 context.kind
             ))
-        })?;
-    }
-    Ok(())
+        })
+    })
 }
 
 fn run(hook: &HookPlan, context: &Context<'_>) -> Result<(), String> {

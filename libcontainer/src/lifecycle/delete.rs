@@ -187,15 +187,15 @@ pub(super) fn run_poststop(record: &Record) {
         return;
     }
     let document = hooks::document(&hook_state(record), Status::Stopped, 0);
-    for (index, hook) in record.poststop.iter().enumerate() {
-        let context = hooks::Context {
-            kind: "poststop",
-            state: &document,
-            environment: None,
-            directory: record.bundle.is_dir().then_some(record.bundle.as_path()),
-        };
-        if let Err(failed) = hooks::run_all(std::slice::from_ref(hook), &context) {
-            log::warn!("hook #{index}: {failed}");
+    let context = hooks::Context {
+        kind: "poststop",
+        state: &document,
+        environment: None,
+        directory: record.bundle.is_dir().then_some(record.bundle.as_path()),
+    };
+    for done in hooks::each(&record.poststop, &context) {
+        if let Err(failed) = done {
+            log::warn!("{failed}");
         }
     }
 }

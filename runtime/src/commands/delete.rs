@@ -3,6 +3,7 @@
 use libcontainer::Result;
 use libcontainer::lifecycle::{self, Exit};
 
+use super::matching::{REGEX, each};
 use crate::args::{Arity, Command, Grammar, Opt, Words};
 use crate::session::Session;
 
@@ -11,11 +12,14 @@ pub(super) static DELETE: Command = Command {
     about: "remove a container and all that it holds",
     usage: "<container-id>",
     description: "Removes a container that has stopped, or that was created and never started.",
-    options: &[Opt::switch(
-        "force",
-        "kill what runs in it first; a container that does not exist is then no error",
-    )
-    .short('f')],
+    options: &[
+        Opt::switch(
+            "force",
+            "kill what runs in it first; a container that does not exist is then no error",
+        )
+        .short('f'),
+        REGEX,
+    ],
     grammar: Grammar::Anywhere,
     arity: Arity::Exactly(1),
     failure: 1,
@@ -24,6 +28,9 @@ pub(super) static DELETE: Command = Command {
 };
 
 fn run(session: &Session, words: &Words) -> Result<Exit> {
-    lifecycle::delete(&session.root, words.arg(0), words.switch("force"))?;
+    let force = words.switch("force");
+    each(session, words, |id| {
+        lifecycle::delete(&session.root, id, force)
+    })?;
     Ok(Exit(0))
 }

@@ -3,6 +3,7 @@
 use libcontainer::Result;
 use libcontainer::lifecycle::{self, Exit};
 
+use super::matching::{REGEX, each};
 use crate::args::{Arity, Command, Grammar, Opt, Words};
 use crate::session::Session;
 
@@ -17,6 +18,7 @@ The signal is a number or a name, in any case, with or without \"SIG\".",
         Opt::switch("all", "a container that does not run is no error")
             .short('a')
             .unlisted(),
+        REGEX,
     ],
     grammar: Grammar::Anywhere,
     arity: Arity::Between(1, 2),
@@ -26,12 +28,10 @@ The signal is a number or a name, in any case, with or without \"SIG\".",
 };
 
 fn run(session: &Session, words: &Words) -> Result<Exit> {
-    lifecycle::kill(
-        &session.root,
-        words.arg(0),
-        signal(words),
-        words.switch("all"),
-    )?;
+    let (signal, all) = (signal(words), words.switch("all"));
+    each(session, words, |id| {
+        lifecycle::kill(&session.root, id, signal, all)
+    })?;
     Ok(Exit(0))
 }
 

@@ -9,6 +9,7 @@ mod features;
 mod kill;
 mod later;
 mod list;
+mod matching;
 mod pause;
 mod plan;
 mod ps;

@@ -97,7 +97,7 @@ fn failing_poststop_does_not_keep_it(case: &Case) -> Outcome {
     add(case, "poststop", script(&format!("echo 1 >> {order}")))?;
     case.run_asleep()?;
     let answer = case.rt(&["delete", "--force", &case.id])?;
-    has(&answer.err(), "poststop hook #0")?;
+    has(&answer.err(), "error running poststop hook #0:")?;
     case.nothing_left()
 }
 

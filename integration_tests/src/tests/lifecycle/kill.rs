@@ -20,6 +20,8 @@ list!["lifecycle":
     pause_and_resume,
     delete_force_of_a_paused_container,
     delete_removes_sub_cgroups,
+    by_a_pattern,
+    bad_pattern_is_refused,
 ];
 
 /// A process that notes every signal in `/mark`.
@@ -189,4 +191,32 @@ fn delete_removes_sub_cgroups(case: &Case) -> Outcome {
     }
     case.destroy()?;
     case.nothing_left()
+}
+
+fn by_a_pattern(case: &Case) -> Outcome {
+    let other = case.another()?;
+    case.run_asleep()?;
+    other.run_asleep()?;
+    // The ids are c-TAG and dN-TAG.
+    let both = format!("^[cd][0-9]*-{}$", case.tag);
+    let none = format!("^x-{}", case.tag);
+    case.rt(&["kill", "--regex", &none, "KILL"])?.ok()?;
+    case.status_is("running")?;
+    case.rt(&["kill", "-r", &both, "KILL"])?.ok()?;
+    case.becomes("stopped")?;
+    other.becomes("stopped")?;
+    case.rt(&["delete", "--regex", &both])?.ok()?;
+    case.nothing_left()?;
+    case.run_asleep()?;
+    other.run_asleep()?;
+    // All are tried, and one that fails is told.
+    case.rt(&["delete", "--regex", &both])?
+        .fails(1, &["that is not stopped"])?;
+    case.rt(&["delete", "-f", "--regex", &both])?.ok()?;
+    case.nothing_left()
+}
+
+fn bad_pattern_is_refused(case: &Case) -> Outcome {
+    case.rt(&["delete", "--regex", "["])?
+        .fails(1, &["--regex: bad pattern", "unclosed"])
 }
