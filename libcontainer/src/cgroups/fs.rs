@@ -70,6 +70,10 @@ fn refused(folder: &str, file: &str, value: &str, errno: Errno) -> StepError {
             return error.with_detail(format!("controller {controller:?} not available"));
         }
     }
+    // devices.txt of cgroup v1: "all" is neither allowed nor denied then.
+    if errno == Errno::EINVAL && file.starts_with("devices.") && has_folders(folder) {
+        return error.with_detail("it has sub-cgroups");
+    }
     if errno == Errno::EBUSY
         && let Some(kind) = file.strip_suffix("limit_in_bytes")
         && kind.starts_with("memory.")
@@ -94,6 +98,12 @@ fn refused(folder: &str, file: &str, value: &str, errno: Errno) -> StepError {
         return error.with_detail("cpu.idle is 1");
     }
     error
+}
+
+fn has_folders(folder: &str) -> bool {
+    small_file::open_folder(folder)
+        .and_then(|folder| small_file::folders(&folder))
+        .is_ok_and(|names| !names.is_empty())
 }
 
 /// Whether a list of words has this one.

@@ -22,23 +22,49 @@ impl Cgroup {
     /// The processes must have been killed; until the deadline the kernel has
     /// time to be done with them.
     pub fn remove(&self, deadline: Instant) -> Result<(), StepError> {
-        let mut first_error = Ok(());
+        self.stop_unit();
+        remove_all(self.record.hierarchies.iter(), deadline)
+    }
+
+    /// Takes back [`create`](Self::create) after the cgroup was in use: what was
+    /// found stays, and so do the sub-cgroups that were found in it.
+    pub fn take_back(&self, deadline: Instant) -> Result<(), StepError> {
+        if self.record.unit.is_some() {
+            // A unit is never found, but made.
+            let removed = self.remove(deadline);
+            self.undo();
+            return removed;
+        }
+        let made = self.record.hierarchies.iter().filter(|tree| tree.made);
+        let removed = remove_all(made, deadline);
+        self.undo();
+        removed
+    }
+
+    fn stop_unit(&self) {
         if let Some(unit) = &self.record.unit
             && let Err(error) = systemd::stop(unit, Instant::now() + UNIT_PATIENCE)
         {
             // A unit without its cgroup ends by itself.
             log::warn!("{error}");
         }
-        for tree in &self.record.hierarchies {
-            let result = remove(tree, deadline);
-            if first_error.is_ok() {
-                first_error = result;
-            } else if let Err(error) = result {
-                log::warn!("{error}");
-            }
-        }
-        first_error
     }
+}
+
+fn remove_all<'a>(
+    trees: impl Iterator<Item = &'a RecordedHierarchy>,
+    deadline: Instant,
+) -> Result<(), StepError> {
+    let mut first_error = Ok(());
+    for tree in trees {
+        let result = remove(tree, deadline);
+        if first_error.is_ok() {
+            first_error = result;
+        } else if let Err(error) = result {
+            log::warn!("{error}");
+        }
+    }
+    first_error
 }
 
 fn remove(tree: &RecordedHierarchy, deadline: Instant) -> Result<(), StepError> {

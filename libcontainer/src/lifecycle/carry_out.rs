@@ -388,8 +388,7 @@ fn remover(cgroup: &Cgroup) -> impl FnOnce() + 'static {
         let removed = record.open().and_then(|cgroup| {
             if !cgroup.is_disabled() {
                 cgroup.signal_all(libc::SIGKILL, deadline)?;
-                cgroup.remove(deadline)?;
-                cgroup.undo();
+                cgroup.take_back(deadline)?;
             }
             Ok(())
         });

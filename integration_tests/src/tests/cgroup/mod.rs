@@ -1,8 +1,12 @@
 //! Membership and limits.
 
+mod crowds;
+mod delegated;
 mod events;
 mod limits;
 mod membership;
+mod occupied;
+mod resources;
 mod update;
 
 pub(super) use limits::file;
@@ -10,7 +14,11 @@ pub(super) use limits::file;
 pub(super) fn tests() -> Vec<super::Test> {
     [
         membership::tests(),
+        occupied::tests(),
+        crowds::tests(),
         limits::tests(),
+        resources::tests(),
+        delegated::tests(),
         update::tests(),
         events::tests(),
     ]

@@ -1,0 +1,138 @@
+//! Cgroups that are the container's to rule.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use serde_json::json;
+
+use crate::harness::config::{MAPPED_ROOT, with_capabilities, with_namespace, with_user_namespace};
+use crate::harness::{Case, Hierarchies, Host, Outcome, holds, same, skip};
+use crate::tests::list;
+
+list!["cgroup":
+    v2_cgroup_belongs_to_a_root_that_may_write_it,
+    lodge_in_a_container,
+];
+
+/// The mount of the cgroups, writable or not.
+fn with_cgroup_mount(config: &mut serde_json::Value, writable: bool) {
+    let mut options = vec!["nosuid", "noexec", "nodev", "relatime"];
+    if !writable {
+        options.push("ro");
+    }
+    let mounts = config["mounts"].as_array_mut();
+    for mount in mounts.into_iter().flatten() {
+        if mount["type"] == "cgroup" {
+            mount["options"] = json!(options);
+        }
+    }
+}
+
+/// "Cgroup ownership" of the specification.
+fn v2_cgroup_belongs_to_a_root_that_may_write_it(case: &Case) -> Outcome {
+    let hierarchies = Hierarchies::read()?;
+    let Some(point) = hierarchies.v2.as_ref().filter(|_| hierarchies.unified()) else {
+        return skip("needs cgroup v2 alone");
+    };
+    let own = point.join(case.cgroup.trim_start_matches('/'));
+    case.bundle.give_to(MAPPED_ROOT)?;
+    let list = fs::read_to_string("/sys/kernel/cgroup/delegate")?;
+    for (writable, namespace, owner) in [
+        (true, true, MAPPED_ROOT),
+        (false, true, 0),
+        (true, false, 0),
+    ] {
+        case.edit(|c| {
+            with_user_namespace(c);
+            with_cgroup_mount(c, writable);
+            crate::harness::config::without_namespace(c, "cgroup");
+            if namespace {
+                with_namespace(c, "cgroup", None);
+            }
+        })?;
+        case.run_asleep()?;
+        let what = format!("owner with a mount writable: {writable}, namespace: {namespace}");
+        same(&what, fs::metadata(&own)?.uid(), owner)?;
+        for name in list.lines().filter(|name| own.join(name).exists()) {
+            same(&what, fs::metadata(own.join(name))?.uid(), owner)?;
+        }
+        same("limits stay", fs::metadata(own.join("pids.max"))?.uid(), 0)?;
+        if owner != 0 {
+            let text = "mkdir /sys/fs/cgroup/sub && echo $$ > /sys/fs/cgroup/sub/cgroup.procs \
+                        && cat /proc/self/cgroup";
+            same("inside", case.exec_script(&[], text)?.as_str(), "0::/sub")?;
+        }
+        case.destroy()?;
+        case.nothing_left()?;
+    }
+    Ok(())
+}
+
+/// With a cgroup namespace of its own, in which the container's cgroup is the
+/// root; on v2 the processes have to leave that first.
+fn lodge_in_a_container(case: &Case) -> Outcome {
+    let inner = case.another()?;
+    inner.edit(|c| {
+        c["linux"]["resources"] = json!({"pids": {"limit": 23}});
+        c["process"]["args"] = json!(["/bin/sleep", "600"]);
+        c["linux"]["cgroupsPath"] = json!("/inner");
+    })?;
+    let name = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    case.bundle.mount(json!({
+        "destination": "/bin/lodge", "type": "bind", "source": name(&Host::get().binary),
+        "options": ["bind", "ro"],
+    }))?;
+    case.bundle.mount(json!({
+        "destination": "/mnt", "type": "bind", "source": name(&inner.bundle.dir),
+        "options": ["rbind"],
+    }))?;
+    // Where the binary is not static.
+    for (folder, source) in [("/lib", "/usr/lib"), ("/lib64", "/usr/lib64")] {
+        if std::path::Path::new(source).is_dir() {
+            case.bundle.mount(json!({
+                "destination": folder, "type": "bind", "source": source,
+                "options": ["bind", "ro"],
+            }))?;
+        }
+    }
+    case.edit(|c| {
+        with_namespace(c, "cgroup", None);
+        with_cgroup_mount(c, true);
+        with_capabilities(
+            c,
+            &[
+                "CAP_SYS_ADMIN",
+                "CAP_SYS_CHROOT",
+                "CAP_SETUID",
+                "CAP_SETGID",
+                "CAP_SETPCAP",
+                "CAP_DAC_OVERRIDE",
+                "CAP_MKNOD",
+                "CAP_CHOWN",
+                "CAP_FOWNER",
+                "CAP_KILL",
+                "CAP_NET_ADMIN",
+                "CAP_SYS_PTRACE",
+                "CAP_AUDIT_WRITE",
+                "CAP_NET_BIND_SERVICE",
+            ],
+        );
+    })?;
+    let out = case.run_script(
+        "cd /mnt
+         if [ -f /sys/fs/cgroup/cgroup.procs ]; then
+             mkdir /sys/fs/cgroup/outer && echo $$ > /sys/fs/cgroup/outer/cgroup.procs
+         fi
+         lodge --root /tmp/state run --detach i1 </dev/null >/dev/null || exit 1
+         cat /sys/fs/cgroup/inner/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids/inner/pids.max
+         lodge --root /tmp/state list | grep -c running
+         lodge --root /tmp/state exec i1 echo in
+         lodge --root /tmp/state pause i1 && lodge --root /tmp/state resume i1 && echo froze
+         lodge --root /tmp/state delete --force i1 && echo gone
+         ls -d /sys/fs/cgroup/inner /sys/fs/cgroup/*/inner 2>/dev/null
+         true",
+    )?;
+    same("out", out.as_str(), "23\n1\nin\nfroze\ngone")?;
+    holds("the outer one is deleted", case.state().is_err())?;
+    case.nothing_left()
+}
