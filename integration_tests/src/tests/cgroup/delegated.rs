@@ -12,7 +12,15 @@ use crate::tests::list;
 list!["cgroup":
     v2_cgroup_belongs_to_a_root_that_may_write_it,
     lodge_in_a_container,
+    rootless_without_a_writable_cgroup,
 ];
+
+/// Runs the runtime where no cgroup can be written.
+const READ_ONLY: &str = r#"exec unshare --mount /bin/bash -c '
+    for mount in $(awk "\$5 ~ /^\/sys\/fs\/cgroup/ { print \$5 }" /proc/self/mountinfo); do
+        mount -o remount,bind,ro "$mount" || exit 1
+    done
+    exec "$@"' bash "$@""#;
 
 /// The mount of the cgroups, writable or not.
 fn with_cgroup_mount(config: &mut serde_json::Value, writable: bool) {
@@ -134,5 +142,25 @@ fn lodge_in_a_container(case: &Case) -> Outcome {
     )?;
     same("out", out.as_str(), "23\n1\nin\nfroze\ngone")?;
     holds("the outer one is deleted", case.state().is_err())?;
+    case.nothing_left()
+}
+
+/// Nothing asks for a cgroup, so there is none, and `delete` misses none.
+fn rootless_without_a_writable_cgroup(case: &Case) -> Outcome {
+    case.edit(|c| c["linux"]["cgroupsPath"] = json!(null))?;
+    case.bundle.script("exec sleep 600")?;
+    let call = |line: &[&str]| {
+        let line = [&["--rootless", "true"], line].concat();
+        case.call(&line).under(READ_ONLY).answer()
+    };
+    call(&["run", "--detach", &case.id])?.ok()?;
+    case.status_is("running")?;
+    call(&["ps", &case.id])?.fails(1, &["no cgroup"])?;
+    call(&["pause", &case.id])?.fails(1, &["cgroup"])?;
+    call(&["delete", "--force", &case.id])?.ok()?;
+    case.nothing_left()?;
+    // With a limit it cannot do without.
+    case.edit(|c| c["linux"]["resources"]["pids"] = json!({"limit": 5}))?;
+    call(&["run", "--detach", &case.id])?.fails(1, &["limit", "read-only file system"])?;
     case.nothing_left()
 }

@@ -12,6 +12,7 @@ use crate::tests::list;
 list!["intelrdt":
     container_is_put_into_a_group_of_its_own,
     exec_joins_the_group,
+    update_writes_other_shares,
     update_writes_the_schemata,
     named_group_stays,
     named_group_has_to_match,
@@ -144,6 +145,32 @@ fn update_writes_the_schemata(case: &Case) -> Outcome {
     fs::write(&file, "")?;
     let pids = crate::tests::cgroup::file(case, "pids", "pids.max", "pids.max")?;
     same("pids", pids, "max")
+}
+
+fn update_writes_other_shares(case: &Case) -> Outcome {
+    let resctrl = Resctrl::make(case)?;
+    let line = [
+        "update",
+        "--mem-bw-schema",
+        "MB:0=50",
+        "--l3-cache-schema=L3:0=1",
+        &case.id,
+    ];
+    case.run_asleep()?;
+    case.rt(&line)?.fails(1, &["Intel RDT"])?;
+    case.destroy()?;
+    case.edit(|c| c["linux"]["intelRdt"] = json!({}))?;
+    resctrl.run_asleep(case)?;
+    let schemata = format!("{}/schemata", case.id);
+    same("before", resctrl.text(&schemata)?.as_str(), "")?;
+    case.rt(&line)?.ok()?;
+    same(
+        "schemata",
+        resctrl.text(&schemata)?.as_str(),
+        "L3:0=1\nMB:0=50\n",
+    )?;
+    let line = ["update", "--mem-bw-schema", "50", &case.id];
+    case.rt(&line)?.fails(1, &["memBwSchema"])
 }
 
 fn named_group_stays(case: &Case) -> Outcome {
