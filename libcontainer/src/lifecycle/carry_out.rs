@@ -143,6 +143,13 @@ impl Work<'_> {
             .apply_limits(&self.plan.cgroup)
             .map_err(cgroup_failed)?;
         step("limits written");
+        if let Some(uid) = self.plan.cgroup_owner {
+            match cgroup.delegate(uid) {
+                // Without power over files it stays the user's own.
+                Err(error) if self.rootless => log::debug!("{error}"),
+                result => result?,
+            }
+        }
         if !child.in_cgroup {
             cgroup.join(child.pid).map_err(cgroup_failed)?;
             step("cgroup joined");

@@ -21,7 +21,7 @@ use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
 use crate::namespaces::{self, Kind, NamespacePlan};
 use crate::network::{self, NetDevice};
 use crate::seccomp::{self, Filter};
-use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
+use crate::spec::oci::{Linux, LinuxSeccomp, Mount, Spec};
 
 /// What the host is like, asked before planning.
 #[derive(Debug)]
@@ -157,6 +157,7 @@ pub fn build(
         gate: input.gate,
     };
     let plan = ContainerPlan {
+        cgroup_owner: cgroup_owner(spec, &init, id_maps.as_ref(), host),
         init,
         id_maps,
         net_devices,
@@ -465,6 +466,38 @@ fn device_control(
             program: device_rules::program::program(&rules),
             required: !device_rules::rules::allow_all(&rules),
         }),
+    }
+}
+
+/// Who is given the cgroup: the program's user, where it sees a cgroup2 of its own
+/// that it may write (config-linux.md, "Cgroup ownership").
+fn cgroup_owner(
+    spec: &Spec,
+    init: &InitPlan,
+    id_maps: Option<&IdMaps>,
+    host: &Host,
+) -> Option<u32> {
+    let namespaces = &init.namespaces;
+    let unified = host.cgroups.as_ref().is_some_and(Layout::is_unified);
+    if !unified || !namespaces.is_new(Kind::Cgroup) {
+        return None;
+    }
+    let writable = |mount: &Mount| {
+        let source = mount.source().as_ref();
+        let options = mount.options().as_deref().unwrap_or_default();
+        source.is_some_and(|source| source == Path::new("cgroup"))
+            && mount.destination() == Path::new("/sys/fs/cgroup")
+            && !options.iter().any(|option| option == "ro")
+    };
+    if !spec.mounts().iter().flatten().any(writable) {
+        return None;
+    }
+    let inside = init.process.user.uid;
+    match id_maps {
+        Some(maps) => maps.outside_user(inside),
+        // Of a namespace that is joined we do not know the maps.
+        None if namespaces.has(Kind::User) => None,
+        None => (inside != 0).then_some(inside),
     }
 }
 

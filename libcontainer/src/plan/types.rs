@@ -28,6 +28,9 @@ pub struct ContainerPlan {
     pub mount_id_maps: Vec<IdMaps>,
     /// The cgroup.
     pub cgroup: CgroupPlan,
+    /// The host's user who is given the v2 cgroup, to rule what is below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup_owner: Option<u32>,
     /// The group in resctrl.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resctrl: Option<ResctrlPlan>,

@@ -140,7 +140,7 @@ fn hundred_starts_in_one_parent(case: &Case) -> Outcome {
 fn init_without_memory_is_named(case: &Case) -> Outcome {
     case.edit(|c| c["linux"]["resources"]["memory"] = json!({"limit": 8192, "swap": 8192}))?;
     for verb in ["create", "run"] {
-        let call = case.call(&[verb, &case.id]).limit(20);
+        let call = case.call(&[verb, &case.id]).limit(100);
         call.answer()?.fails(
             1,
             &["container init was OOM-killed (memory limit too low?)"],

@@ -55,7 +55,7 @@ fn memory_limit_kills(case: &Case) -> Outcome {
 }
 
 fn cpu_quota_throttles(case: &Case) -> Outcome {
-    with(case, json!({"cpu": {"quota": 2000, "period": 100_000}}))?;
+    with(case, json!({"cpu": {"quota": 20_000, "period": 100_000}}))?;
     case.run_detached("while :; do :; done")?;
     eventually("it is throttled", || {
         Ok(count(&file(case, "cpu", "cpu.stat", "cpu.stat")?, "nr_throttled") > 0)
