@@ -197,7 +197,8 @@ fn block_limit_of_no_device_is_named(case: &Case) -> Outcome {
 
 fn has_hugetlb() -> Outcome<bool> {
     let hierarchies = Hierarchies::read()?;
-    let v2 = hierarchies.v2.as_ref().filter(|_| hierarchies.unified());
+    // In v2 as long as no v1 hierarchy has it.
+    let v2 = hierarchies.v2.as_ref();
     let known = v2.map(|point| fs::read_to_string(point.join("cgroup.controllers")));
     Ok(hierarchies.controller("hugetlb").is_some()
         || known.is_some_and(|text| text.is_ok_and(|text| text.contains("hugetlb"))))
