@@ -98,7 +98,7 @@ pub(crate) fn lacks(text: &str, part: &str) -> Outcome {
 /// reaped).
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> Outcome<bool>) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if condition()? {
             return Ok(());
