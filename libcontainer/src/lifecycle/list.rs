@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::load::Loaded;
+use super::load::document;
 use crate::Result;
 use crate::container::{StateDocument, StateRoot};
 use crate::error::{Error, ErrorKind, StepError};
@@ -36,14 +36,15 @@ pub fn list(root: &StateRoot) -> Result<Listing> {
     let mut listing = Listing::default();
     let mut names = Owners::default();
     for id in ids(&top).map_err(failed)? {
-        match StateDir::open_at(Rc::clone(&top), id).and_then(Loaded::read) {
-            Ok(loaded) => {
-                let mut document = loaded.document();
-                if let Ok(stat) = loaded.dir.owner() {
-                    document.owner = names.of(stat.st_uid);
-                }
-                listing.containers.push(document);
+        let read = StateDir::open_at(Rc::clone(&top), id).and_then(|dir| {
+            let mut document = document(&dir)?;
+            if let Ok(stat) = dir.owner() {
+                document.owner = names.of(stat.st_uid);
             }
+            Ok(document)
+        });
+        match read {
+            Ok(document) => listing.containers.push(document),
             // Deleted meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => listing.broken.push(error),
@@ -57,7 +58,7 @@ pub fn list(root: &StateRoot) -> Result<Listing> {
 /// # Errors
 /// `NotFound`.
 pub fn state(root: &StateRoot, id: &str) -> Result<StateDocument> {
-    Ok(Loaded::find(root, id)?.document())
+    document(&StateDir::open(root, id)?)
 }
 
 /// Names of users on this host, looked up once each.

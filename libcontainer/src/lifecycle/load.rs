@@ -6,6 +6,7 @@ use crate::cgroups::Cgroup;
 use crate::container::{StateDocument, StateRoot, Status};
 use crate::error::{Error, StepError};
 use crate::state::{Gate, Record, StateDir};
+use crate::sys::Errno;
 
 /// A container that was found.
 #[derive(Debug)]
@@ -38,15 +39,8 @@ impl Loaded {
 
     /// Looks after the container of a record.
     pub(super) fn of(dir: StateDir, record: Record) -> Result<Self, Error> {
-        let failed = |errno| {
-            Error::from(StepError::new(
-                "find the process of",
-                format!("container {}", dir.id()),
-                errno,
-            ))
-        };
         let init = match record.identity() {
-            Some(identity) => identity.open().map_err(failed)?,
+            Some(identity) => identity.open().map_err(|errno| not_found(&dir, errno))?,
             None => None,
         };
         let status = match init {
@@ -65,27 +59,40 @@ impl Loaded {
     pub(super) fn cgroup(&self) -> Result<Cgroup, Error> {
         Ok(self.record.cgroup.open()?)
     }
+}
 
-    /// What `state` prints.
-    pub(super) fn document(&self) -> StateDocument {
-        let pid = match self.status {
-            Status::Stopped => 0,
-            Status::Creating | Status::Created | Status::Running | Status::Paused => {
-                self.record.pid
-            }
-        };
-        StateDocument {
-            oci_version: self.record.oci_version.clone(),
-            id: self.record.id.clone(),
-            pid,
-            status: self.status,
-            bundle: self.record.bundle.clone(),
-            rootfs: self.record.rootfs.clone(),
-            created: self.record.created.clone(),
-            annotations: self.record.annotations.clone(),
-            owner: String::new(),
-        }
-    }
+/// What `state` and `list` print of a container; nothing is kept open for it.
+pub(super) fn document(dir: &StateDir) -> Result<StateDocument, Error> {
+    let record = dir.read_record()?;
+    let lives = match record.identity() {
+        Some(identity) => identity.lives().map_err(|errno| not_found(dir, errno))?,
+        None => false,
+    };
+    let status = if lives {
+        alive(dir, &record)?
+    } else {
+        Status::Stopped
+    };
+    Ok(StateDocument {
+        oci_version: record.oci_version,
+        id: record.id,
+        pid: if lives { record.pid } else { 0 },
+        status,
+        bundle: record.bundle,
+        rootfs: record.rootfs,
+        created: record.created,
+        annotations: record.annotations,
+        owner: String::new(),
+    })
+}
+
+fn not_found(dir: &StateDir, errno: Errno) -> Error {
+    StepError::new(
+        "find the process of",
+        format!("container {}", dir.id()),
+        errno,
+    )
+    .into()
 }
 
 /// The status of a container whose init lives.

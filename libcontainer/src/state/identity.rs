@@ -22,11 +22,16 @@ impl Identity {
             Err(errno) => return Err(errno),
         };
         // The handle is of whoever had the pid then; who that is is asked after.
+        Ok(self.lives()?.then_some(pidfd))
+    }
+
+    /// Whether it is there and has not ended, at this moment.
+    pub(crate) fn lives(self) -> Result<bool, Errno> {
         match stat(self.pid) {
-            Ok(Some((state, start))) if start == self.start && !matches!(state, b'Z' | b'X') => {
-                Ok(Some(pidfd))
-            }
-            Ok(_) | Err(Errno::ENOENT | Errno::ESRCH) => Ok(None),
+            Ok(found) => Ok(found.is_some_and(|(state, start)| {
+                start == self.start && !matches!(state, b'Z' | b'X')
+            })),
+            Err(Errno::ENOENT | Errno::ESRCH) => Ok(false),
             Err(errno) => Err(errno),
         }
     }
