@@ -7,21 +7,16 @@ use super::types::{
     ContainerPlan, HookState, HooksPlan, InitPlan, MemoryPolicy, ProcessPlan, RootfsPlan,
     StartGate, TenantFacts, TimeOffset,
 };
-use super::{hooks, mapped_mounts, process, rootfs, sysctl};
-use crate::cgroups::DeviceEnforcement;
-use crate::cgroups::{
-    self, CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Layout, Manager, Systemd,
-    UnitDevices, UnitRequest,
-};
-use crate::devices as device_rules;
+use super::{cgroup, hooks, mapped_mounts, process, rootfs, sysctl};
+use crate::cgroups::{Layout, Systemd};
 use crate::error::Findings;
 use crate::idmap::{self, IdMaps};
 use crate::intelrdt::{self, Resctrl};
-use crate::mounts::{self, CgroupMount, Facts, LegacyHierarchy};
+use crate::mounts::{self, Facts};
 use crate::namespaces::{self, Kind, NamespacePlan};
 use crate::network::{self, NetDevice};
 use crate::seccomp::{self, Filter};
-use crate::spec::oci::{Linux, LinuxSeccomp, Mount, Spec};
+use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
 
 /// What the host is like, asked before planning.
 #[derive(Debug)]
@@ -84,12 +79,12 @@ pub fn build(
     let names = Names::of(spec, &namespaces, &mut findings);
     let time_offsets = time_offsets(linux, &namespaces, &mut findings);
 
-    let cgroup = cgroup(spec, linux, input.id, host, &mut findings);
+    let cgroup = cgroup::plan(spec, linux, input.id, host, &mut findings);
     let resctrl = linux
         .intel_rdt()
         .as_ref()
         .and_then(|asked| intelrdt::plan(asked, input.id, host.resctrl.as_ref(), &mut findings));
-    let view = cgroup_view(&cgroup, host.cgroups.as_ref(), &namespaces);
+    let view = cgroup::view(&cgroup, host.cgroups.as_ref(), &namespaces);
     let root = root(spec, input.bundle, &mut findings);
     let listed = spec.mounts().as_deref().unwrap_or_default();
     let mapped = mapped_mounts::plan(
@@ -157,7 +152,7 @@ pub fn build(
         gate: input.gate,
     };
     let plan = ContainerPlan {
-        cgroup_owner: cgroup_owner(spec, &init, id_maps.as_ref(), host),
+        cgroup_owner: cgroup::owner(spec, &init, id_maps.as_ref(), host),
         init,
         id_maps,
         net_devices,
@@ -377,194 +372,6 @@ fn id_maps(
     namespaces
         .is_new(Kind::User)
         .then(|| idmap::plan(users.as_deref(), groups.as_deref(), findings))
-}
-
-fn cgroup(
-    spec: &Spec,
-    linux: &Linux,
-    id: &str,
-    host: &Host,
-    findings: &mut Findings,
-) -> CgroupPlan {
-    let Some(layout) = &host.cgroups else {
-        return CgroupPlan::disabled();
-    };
-    let resources = linux.resources().as_ref();
-    let path = linux
-        .cgroups_path()
-        .as_ref()
-        .map(|path| path.to_string_lossy());
-    let rules = resources.and_then(|resources| resources.devices().as_deref());
-    let devices = device_control(rules.unwrap_or_default(), layout, host.rootless, findings);
-    let none = HashMap::new();
-    let unit = host.systemd.as_ref().map(|systemd| UnitRequest {
-        systemd,
-        devices: unit_devices(rules.unwrap_or_default(), systemd, &devices),
-        annotations: spec.annotations().as_ref().unwrap_or(&none),
-    });
-    let request = CgroupRequest {
-        id,
-        path: path.as_deref().filter(|path| !path.is_empty()),
-        resources,
-        devices,
-        rootless: host.rootless,
-        unit,
-    };
-    cgroups::plan(layout, &request, findings)
-}
-
-/// The device rules as systemd keeps them. Its own program is beside ours, so
-/// where it cannot hold them it allows all; the files of v1 are one list for
-/// both, which is then as strict as it may be. A user's systemd has no power
-/// over devices.
-fn unit_devices(
-    rules: &[crate::spec::oci::LinuxDeviceCgroup],
-    systemd: &Systemd,
-    control: &DeviceControl,
-) -> UnitDevices {
-    use device_rules::allow_list::{AllowList, allow_list};
-
-    if systemd.manager == Manager::User || *control == DeviceControl::Untouched {
-        return UnitDevices::Untouched;
-    }
-    // What is wrong with the rules is told by whoever enforces them.
-    let rules = device_rules::rules::container_rules(Some(rules), &mut Findings::new());
-    match (allow_list(&rules), control) {
-        (AllowList::All, _) | (AllowList::Beyond(_), DeviceControl::Program(_)) => {
-            UnitDevices::Open
-        }
-        (AllowList::Only(list) | AllowList::Beyond(list), _) => UnitDevices::Strict(list),
-    }
-}
-
-fn device_control(
-    rules: &[crate::spec::oci::LinuxDeviceCgroup],
-    layout: &Layout,
-    rootless: bool,
-    findings: &mut Findings,
-) -> DeviceControl {
-    if rootless && rules.is_empty() {
-        return DeviceControl::Untouched;
-    }
-    let enforcement = layout.device_enforcement();
-    let rules = device_rules::rules::container_rules(Some(rules), findings);
-    if enforcement == DeviceEnforcement::Nothing {
-        if !rootless && !device_rules::rules::allow_all(&rules) {
-            findings.error(
-                "linux.resources.devices",
-                "this host has neither the devices controller of cgroup v1 nor cgroup v2 to enforce them",
-            );
-        }
-        return DeviceControl::Untouched;
-    }
-    match enforcement {
-        DeviceEnforcement::Nothing => DeviceControl::Untouched,
-        DeviceEnforcement::Files => {
-            DeviceControl::Files(device_rules::files::writes(&rules, findings))
-        }
-        DeviceEnforcement::Program => DeviceControl::Program(DeviceProgram {
-            program: device_rules::program::program(&rules),
-            required: !device_rules::rules::allow_all(&rules),
-        }),
-    }
-}
-
-/// Who is given the cgroup: the program's user, where it sees a cgroup2 of its own
-/// that it may write (config-linux.md, "Cgroup ownership").
-fn cgroup_owner(
-    spec: &Spec,
-    init: &InitPlan,
-    id_maps: Option<&IdMaps>,
-    host: &Host,
-) -> Option<u32> {
-    let namespaces = &init.namespaces;
-    let unified = host.cgroups.as_ref().is_some_and(Layout::is_unified);
-    if !unified || !namespaces.is_new(Kind::Cgroup) {
-        return None;
-    }
-    let writable = |mount: &Mount| {
-        let source = mount.source().as_ref();
-        let options = mount.options().as_deref().unwrap_or_default();
-        source.is_some_and(|source| source == Path::new("cgroup"))
-            && mount.destination() == Path::new("/sys/fs/cgroup")
-            && !options.iter().any(|option| option == "ro")
-    };
-    if !spec.mounts().iter().flatten().any(writable) {
-        return None;
-    }
-    let inside = init.process.user.uid;
-    match id_maps {
-        Some(maps) => maps.outside_user(inside),
-        // Of a namespace that is joined we do not know the maps.
-        None if namespaces.has(Kind::User) => None,
-        None => (inside != 0).then_some(inside),
-    }
-}
-
-/// The container's own view of its cgroups, for a mount of that type.
-fn cgroup_view(
-    cgroup: &CgroupPlan,
-    layout: Option<&Layout>,
-    namespaces: &NamespacePlan,
-) -> Option<CgroupMount> {
-    let own_namespace = namespaces.has(Kind::Cgroup);
-    let trees = &cgroup.hierarchies;
-    let first = trees.first()?;
-    if trees.iter().all(|tree| tree.controllers.is_empty()) {
-        return Some(if own_namespace {
-            CgroupMount::Unified
-        } else {
-            // What /proc/self/cgroup names is there: monitors of a whole host go
-            // without a cgroup namespace for that.
-            CgroupMount::UnifiedBind {
-                source: PathBuf::from(&first.mount),
-            }
-        });
-    }
-    let hierarchies = trees
-        .iter()
-        .map(|tree| {
-            let name = tree.mount.rsplit('/').next().unwrap_or_default().to_owned();
-            let links = tree
-                .controllers
-                .iter()
-                .filter(|controller| {
-                    tree.controllers.len() > 1 && **controller != name && !controller.contains('=')
-                })
-                .cloned()
-                .collect();
-            // Gone without, the container stays in the cgroup of its creator.
-            let own = layout.filter(|_| cgroup.optional).and_then(|layout| {
-                let mut mounted = layout.hierarchies.iter();
-                let own = mounted
-                    .find(|other| other.mount == tree.mount)?
-                    .own
-                    .as_ref()?;
-                Some(PathBuf::from(format!("{}{own}", tree.mount)))
-            });
-            LegacyHierarchy {
-                options: options(&tree.controllers),
-                source: PathBuf::from(tree.folder()),
-                otherwise: own,
-                name,
-                links,
-            }
-        })
-        .collect();
-    Some(CgroupMount::Legacy {
-        hierarchies,
-        fresh: own_namespace,
-    })
-}
-
-/// The mount options that name a v1 hierarchy; none for cgroup2.
-fn options(controllers: &[String]) -> Option<String> {
-    if controllers.is_empty() {
-        return None;
-    }
-    let named = controllers.iter().all(|name| name.starts_with("name="));
-    let list = controllers.join(",");
-    Some(if named { format!("none,{list}") } else { list })
 }
 
 fn all_hooks(

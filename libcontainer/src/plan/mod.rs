@@ -5,6 +5,7 @@
 //! asked by reading alone.
 
 mod build;
+mod cgroup;
 mod devices;
 #[cfg(test)]
 mod golden_tests;
