@@ -246,7 +246,12 @@ fn killed_create_leaves_no_group(case: &Case) -> Outcome {
             .call(&["create", &case.id])
             .env(FOLDER, &resctrl.name)
             .env("LODGE_KILL_AT_STEP", &step.to_string());
-        let done = call.answer()?.code == 0;
+        let answer = call.answer()?;
+        let done = answer.code == 0;
+        // Killed by itself; a release build looks for the host's own resctrl.
+        if !done && answer.code != 137 {
+            return skip("needs a debug build of the runtime, which can kill itself at a step");
+        }
         killed += u32::from(!done);
         seen += u32::from(resctrl.has(&case.id));
         case.destroy()?;
