@@ -36,6 +36,7 @@
 pub(crate) mod attach;
 pub mod cgroups;
 pub mod container;
+pub mod criu;
 pub mod dbus;
 pub mod devices;
 pub mod ebpf;

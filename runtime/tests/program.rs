@@ -143,15 +143,15 @@ fn errors_are_appended_to_the_log_and_shown() {
     let dir = tmp();
     let log = dir.path().join("l");
     fs::write(&log, "before\n").unwrap();
-    let run = lodge(dir.path(), &["--log=file:l", "restore", "c", "--memory=1"]);
+    let run = lodge(dir.path(), &["--log=file:l", "state", "no-such-id"]);
     assert_eq!(run.code, Some(1));
     assert_eq!(run.stdout, "");
-    assert_eq!(run.stderr, "restore is not supported yet\n");
+    assert_eq!(run.stderr, "container does not exist: no-such-id\n");
     let text = fs::read_to_string(&log).unwrap();
     let (before, line) = text.split_once('\n').unwrap();
     assert_eq!(before, "before");
     assert!(line.starts_with("time=\"2"), "{line}");
-    let words = " level=error msg=\"restore is not supported yet\"\n";
+    let words = " level=error msg=\"container does not exist: no-such-id\"\n";
     assert!(line.ends_with(words), "{line}");
 }
 
@@ -168,16 +168,22 @@ fn json_on_stderr_stays_json() {
 #[test]
 fn debug_lines_go_where_the_log_goes() {
     let dir = tmp();
-    let run = lodge(dir.path(), &["--debug", "restore"]);
+    let run = lodge(dir.path(), &["--debug", "state", "no-such-id"]);
     assert!(run.stderr.contains("level=debug"), "{}", run.stderr);
     let run = lodge(
         dir.path(),
-        &["--debug", "--log", "l", "--log-format", "json", "restore"],
+        &[
+            "--debug",
+            "--log=l",
+            "--log-format=json",
+            "state",
+            "no-such-id",
+        ],
     );
-    assert_eq!(run.stderr, "restore is not supported yet\n");
+    assert_eq!(run.stderr, "container does not exist: no-such-id\n");
     let log = fs::read_to_string(dir.path().join("l")).unwrap();
     assert!(log.contains("\"level\":\"debug\""), "{log}");
-    let run = lodge(dir.path(), &["restore"]);
+    let run = lodge(dir.path(), &["state", "no-such-id"]);
     assert!(!run.stderr.contains("level=debug"), "{}", run.stderr);
 }
 
@@ -276,7 +282,7 @@ fn the_runtime_directory_is_an_ordinary_users() {
     fs::copy(env!("CARGO_BIN_EXE_lodge"), &program).unwrap();
     let xdg = dir.path().join("xdg");
     let status = Command::new(&program)
-        .args(["restore", "c"])
+        .args(["state", "no-such-id"])
         .env("XDG_RUNTIME_DIR", &xdg)
         .uid(65534)
         .gid(65534)
@@ -292,7 +298,7 @@ fn the_runtime_directory_is_an_ordinary_users() {
     // Root's own is /run/lodge, whatever the variable says.
     let other = dir.path().join("other");
     let _ = Command::new(&program)
-        .args(["restore", "c"])
+        .args(["state", "no-such-id"])
         .env("XDG_RUNTIME_DIR", &other)
         .stderr(Stdio::null())
         .status();

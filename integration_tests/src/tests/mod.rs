@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cgroup;
+mod checkpoint;
 mod devices;
 mod docker;
 mod exec;
@@ -58,6 +59,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         namespaces::tests(),
         network::tests(),
         cgroup::tests(),
+        checkpoint::tests(),
         systemd::tests(),
         hooks::tests(),
         seccomp::tests(),

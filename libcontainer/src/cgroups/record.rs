@@ -96,6 +96,17 @@ impl CgroupRecord {
         Ok(Cgroup::from_record(self.clone()))
     }
 
+    /// The folder of the cgroup that freezes: v1's freezer where it is mounted, else
+    /// v2's where that will do.
+    #[must_use]
+    pub fn freezer_folder(&self, v2_will_do: bool) -> Option<String> {
+        let trees = || self.hierarchies.iter();
+        trees()
+            .find(|tree| tree.has("freezer"))
+            .or_else(|| trees().find(|tree| v2_will_do && tree.is_v2()))
+            .map(RecordedHierarchy::folder)
+    }
+
     /// Controller and absolute path, as state files of other runtimes have them;
     /// v2 is the empty name.
     pub fn paths(&self) -> impl Iterator<Item = (&str, String)> {

@@ -13,7 +13,7 @@ use crate::spec::{VERSION, oci};
 #[must_use]
 pub fn features(version: &str) -> oci::Features {
     let annotations = [
-        ("org.opencontainers.runc.checkpoint.enabled", "false"),
+        ("org.opencontainers.runc.checkpoint.enabled", "true"),
         ("io.lodge.version", version),
     ];
     let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned()));

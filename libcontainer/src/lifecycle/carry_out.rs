@@ -179,7 +179,7 @@ impl Work<'_> {
                 step("network devices moved");
                 Ok(())
             },
-            hooks: &mut || self.run_hooks(child),
+            hooks: &mut || run_hooks(self.plan, child.pid),
         };
         let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut answers)?;
         milestones::set_up(child);
@@ -328,26 +328,6 @@ impl Work<'_> {
             && self.plan.init.create_container.is_empty()
     }
 
-    fn run_hooks(&self, child: &Child) -> Result<(), Error> {
-        let state = &self.plan.init.hook_state;
-        let document = hooks::document(state, Status::Creating, child.pid);
-        for (kind, list) in [
-            ("prestart", &self.plan.hooks.prestart),
-            ("createRuntime", &self.plan.hooks.create_runtime),
-        ] {
-            hooks::run_all(
-                list,
-                &hooks::Context {
-                    kind,
-                    state: &document,
-                    environment: None,
-                    directory: Some(&state.bundle),
-                },
-            )?;
-        }
-        Ok(())
-    }
-
     /// What is left for the runtime once the process stands.
     fn finish(&self, child: &Child, ready: Ready) -> Result<Option<OwnedFd>, Error> {
         let process = &self.plan.init.process;
@@ -372,13 +352,34 @@ impl Work<'_> {
     }
 }
 
+/// The hooks that the runtime runs once the namespaces are made.
+pub(super) fn run_hooks(plan: &ContainerPlan, pid: libc::pid_t) -> Result<(), Error> {
+    let state = &plan.init.hook_state;
+    let document = hooks::document(state, Status::Creating, pid);
+    for (kind, list) in [
+        ("prestart", &plan.hooks.prestart),
+        ("createRuntime", &plan.hooks.create_runtime),
+    ] {
+        hooks::run_all(
+            list,
+            &hooks::Context {
+                kind,
+                state: &document,
+                environment: None,
+                directory: Some(&state.bundle),
+            },
+        )?;
+    }
+    Ok(())
+}
+
 /// Engines and their users look for these words.
-fn cgroup_failed(error: StepError) -> Error {
+pub(super) fn cgroup_failed(error: StepError) -> Error {
     Error::from(error).context("unable to apply cgroup configuration")
 }
 
 /// Removes what was made in resctrl.
-fn taker_back(group: &ResctrlRecord) -> impl FnOnce() + 'static {
+pub(super) fn taker_back(group: &ResctrlRecord) -> impl FnOnce() + 'static {
     let group = group.clone();
     move || {
         if let Err(error) = group.take_back() {
@@ -388,7 +389,7 @@ fn taker_back(group: &ResctrlRecord) -> impl FnOnce() + 'static {
 }
 
 /// Empties and removes the cgroup.
-fn remover(cgroup: &Cgroup) -> impl FnOnce() + 'static {
+pub(super) fn remover(cgroup: &Cgroup) -> impl FnOnce() + 'static {
     let record = cgroup.record().clone();
     move || {
         let deadline = Instant::now() + PATIENCE;

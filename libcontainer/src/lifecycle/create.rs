@@ -3,14 +3,14 @@
 use std::os::fd::AsFd;
 
 use super::carry_out::Made;
-use super::foreground;
+use super::foreground::{self, Attended};
 use super::request::{CreateRequest, Exit, RunMode};
 use super::set_up::set_up;
 use super::{delete, start};
 use crate::Result;
 use crate::container::StateRoot;
 use crate::plan::StartGate;
-use crate::terminal::{Foreground, Relay};
+use crate::terminal::Foreground;
 
 /// Makes a container from a bundle and leaves its init waiting for
 /// [`start`](super::start()).
@@ -65,24 +65,18 @@ fn poststart(made: Made) -> Result<Made> {
 }
 
 fn stay(made: Made, foreground: &Foreground, keep: bool) -> Result<Exit> {
-    let mut made = poststart(made)?;
-    // Others may look and act while we wait.
-    made.dir.unlock();
-    let relay = match made.master.take() {
-        Some(master) => Relay::new(master),
-        None => Ok(Relay::without_terminal()),
+    let Made {
+        dir,
+        record,
+        child,
+        master,
+    } = poststart(made)?;
+    let attended = Attended {
+        dir,
+        record,
+        pid: child.pid,
+        pidfd: child.pidfd,
+        master,
     };
-    let ended =
-        relay.and_then(|relay| relay.run(foreground, made.child.pidfd.as_fd(), made.child.pid));
-    if !keep {
-        let init = Some(made.child.pidfd.as_fd());
-        let removed = delete::destroy(&mut made.dir, &made.record, init);
-        let ended = ended?;
-        // Deleted by somebody else meanwhile is as good.
-        if let Err(error) = removed {
-            log::warn!("{error}");
-        }
-        return Ok(foreground::exit_code(ended));
-    }
-    Ok(foreground::exit_code(ended?))
+    foreground::attend(attended, foreground, keep)
 }

@@ -2,6 +2,7 @@
 
 mod caller_fds;
 mod carry_out;
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -9,6 +10,7 @@ mod exec;
 mod fault;
 mod foreground;
 mod host;
+mod images;
 mod interfaces;
 mod kill;
 mod limits;
@@ -23,6 +25,7 @@ mod pid_file;
 mod pid_namespace;
 mod ps;
 mod request;
+mod restore;
 mod set_up;
 mod signal;
 mod start;
@@ -33,6 +36,7 @@ mod terminal;
 mod undo;
 mod update;
 
+pub use checkpoint::checkpoint;
 pub use create::{create, run};
 pub use delete::delete;
 pub use events::{Event, Watch, events};
@@ -43,9 +47,10 @@ pub use list::{Listing, list, state};
 pub use pause::{pause, resume};
 pub use ps::processes;
 pub use request::{
-    CgroupManager, CreateRequest, ExecOverrides, ExecProcess, ExecRequest, Exit, Rootless, RunMode,
-    StdioRequest,
+    CgroupManager, CheckpointRequest, CreateRequest, ExecOverrides, ExecProcess, ExecRequest, Exit,
+    RestoreRequest, Rootless, RunMode, StdioRequest,
 };
+pub use restore::restore;
 pub use set_up::plan;
 pub use start::start;
 pub use stats::{Stats, stats};

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::criu::{PageServer, Settings};
+
 /// Who makes the cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CgroupManager {
@@ -126,4 +128,50 @@ pub struct ExecRequest {
     pub cgroups: Vec<String>,
     /// Go on when the container is paused (`--ignore-paused`).
     pub ignore_paused: bool,
+}
+
+/// What `checkpoint` is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct CheckpointRequest {
+    /// Where the images go (`--image-path`); made when missing.
+    pub image_path: PathBuf,
+    /// Where CRIU's log goes (`--work-path`); to the images without it.
+    pub work_path: Option<PathBuf>,
+    /// Images of an earlier pre-dump, from those of this one (`--parent-path`).
+    pub parent_path: Option<PathBuf>,
+    /// What a restore is told as well.
+    pub settings: Settings,
+    /// Leave the container as it is (`--leave-running`).
+    pub leave_running: bool,
+    /// Only write memory, and leave it running (`--pre-dump`).
+    pub pre_dump: bool,
+    /// Leave TCP connections out that are not established yet
+    /// (`--tcp-skip-in-flight`).
+    pub tcp_skip_in_flight: bool,
+    /// Give names to files that have none any more (`--link-remap`).
+    pub link_remap: bool,
+    /// Where pages are sent to (`--page-server`).
+    pub page_server: Option<PageServer>,
+    /// The caller's descriptor that gets a byte when pages can be fetched
+    /// (`--status-fd`).
+    pub status_fd: Option<i32>,
+}
+
+/// What `restore` is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RestoreRequest {
+    /// The container to be made.
+    pub container: CreateRequest,
+    /// Where the images are (`--image-path`).
+    pub image_path: PathBuf,
+    /// Where CRIU's log goes (`--work-path`); to the images without it.
+    pub work_path: Option<PathBuf>,
+    /// What the checkpoint was told as well.
+    pub settings: Settings,
+    /// Close established TCP connections (`--tcp-close`).
+    pub tcp_close: bool,
+    /// Another LSM profile than the images', `TYPE:NAME` (`--lsm-profile`).
+    pub lsm_profile: Option<String>,
+    /// The `SELinux` context of mounts (`--lsm-mount-context`).
+    pub lsm_mount_context: Option<String>,
 }

@@ -70,14 +70,14 @@ pub(super) fn set_up(
 
 /// What is to be made, judged; nothing is made yet.
 #[derive(Debug)]
-struct Wanted {
-    spec: Spec,
-    bundle: PathBuf,
-    plan: ContainerPlan,
-    rootless: bool,
+pub(super) struct Wanted {
+    pub(super) spec: Spec,
+    pub(super) bundle: PathBuf,
+    pub(super) plan: ContainerPlan,
+    pub(super) rootless: bool,
 }
 
-fn judge(
+pub(super) fn judge(
     id: &ContainerId,
     request: &CreateRequest,
     gate: StartGate,
@@ -182,7 +182,7 @@ pub(super) fn warn(findings: &Findings) {
 }
 
 /// The record as far as it is known before anything is made.
-fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path) -> Record {
+pub(super) fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path) -> Record {
     // What will be made; whoever has to clean up after us finds it by this.
     let cgroup = CgroupRecord {
         hierarchies: plan

@@ -7,7 +7,7 @@ use super::types::{
     ContainerPlan, HookState, HooksPlan, InitPlan, MemoryPolicy, ProcessPlan, RootfsPlan,
     StartGate, TenantFacts, TimeOffset,
 };
-use super::{cgroup, hooks, mapped_mounts, process, rootfs, sysctl};
+use super::{cgroup, hooks, mapped_mounts, outside, process, rootfs, sysctl};
 use crate::cgroups::{Layout, Systemd};
 use crate::error::Findings;
 use crate::idmap::{self, IdMaps};
@@ -132,6 +132,7 @@ pub fn build(
         seccomp: settings.seccomp.clone(),
         personality: settings.personality,
         memory_policy: settings.memory_policy,
+        checkpoint: outside::facts(&rootfs, &namespaces),
     };
     let init = InitPlan {
         id: input.id.to_owned(),

@@ -11,15 +11,17 @@ mod devices;
 mod golden_tests;
 mod hooks;
 mod mapped_mounts;
+mod outside;
 mod process;
 mod rootfs;
 mod sysctl;
 mod types;
 
 pub use build::{Host, Input, build};
+pub(crate) use outside::unlisted;
 pub(crate) use process::{ProcessFacts, process};
 pub use types::{
-    ContainerPlan, DeviceKind, DeviceNode, HookPlan, HookState, HooksPlan, InitPlan, IoPriority,
-    MemoryPolicy, ProcessPlan, RlimitPlan, RootfsPlan, SchedulerPlan, StartGate, TenantFacts,
-    TenantPlan, TerminalPlan, TimeOffset, UserPlan,
+    CheckpointFacts, ContainerPlan, DeviceKind, DeviceNode, HookPlan, HookState, HooksPlan,
+    InitPlan, IoPriority, MemoryPolicy, ProcessPlan, RlimitPlan, RootfsPlan, SchedulerPlan,
+    StartGate, TenantFacts, TenantPlan, TerminalPlan, TimeOffset, UserPlan,
 };

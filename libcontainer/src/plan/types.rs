@@ -321,6 +321,19 @@ pub struct TenantFacts {
     pub personality: Option<u32>,
     /// Where memory comes from.
     pub memory_policy: Option<MemoryPolicy>,
+    /// What a checkpoint needs beside.
+    pub checkpoint: CheckpointFacts,
+}
+
+/// What `checkpoint` needs of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointFacts {
+    /// Mount points of what is mounted from outside, as asked for.
+    pub outside: Vec<PathBuf>,
+    /// Masked paths.
+    pub masked: Vec<PathBuf>,
+    /// The `CLONE_NEW*` flags of the namespaces that were there before.
+    pub joined: libc::c_int,
 }
 
 /// What a process that joins a container does.

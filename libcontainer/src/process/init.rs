@@ -352,6 +352,10 @@ impl Session<'_> {
             mounts::close(op, &root)?;
         }
         rootfs::enter(&plan.rootfs, &root)?;
+        // A terminal takes their place.
+        if pty.is_none() && plan.rootfs.devices.is_some() {
+            rootfs::take_own_null()?;
+        }
         Ok(pty)
     }
 

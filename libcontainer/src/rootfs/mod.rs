@@ -4,6 +4,7 @@ mod console;
 mod dev;
 mod enter;
 mod masked;
+mod null;
 mod prepare;
 mod sysctl;
 
@@ -11,5 +12,6 @@ pub(crate) use console::bind_console;
 pub(crate) use dev::make_devices;
 pub(crate) use enter::{chroot_into, enter};
 pub(crate) use masked::{mask, protect};
+pub(crate) use null::take_own_null;
 pub(crate) use prepare::{check, prepare};
 pub(crate) use sysctl::set_sysctls;

@@ -428,7 +428,7 @@ mod tests {
     use super::{StateDir, TENANT, TENANT_MARK};
     use crate::cgroups::{CgroupRecord, RecordedHierarchy};
     use crate::container::{ContainerId, StateRoot};
-    use crate::plan::TenantFacts;
+    use crate::plan::{CheckpointFacts, TenantFacts};
     use crate::state::Remains;
 
     fn kept() -> (tempfile::TempDir, StateDir, Remains, TenantFacts) {
@@ -459,6 +459,7 @@ mod tests {
             seccomp: None,
             personality: None,
             memory_policy: None,
+            checkpoint: CheckpointFacts::default(),
         };
         dir.write_tenant(&facts, &remains).unwrap();
         (top, dir, remains, facts)

@@ -169,9 +169,18 @@ fn parse_ignored(status: &[u8]) -> Option<u64> {
 /// Lets a program start as from nothing: no signal ignored or blocked, and no
 /// descriptor but the first three, whatever we and our caller have open.
 pub(crate) fn start_clean(command: &mut std::process::Command) {
+    start_clean_with(command, &[]);
+}
+
+/// The same with these descriptors, by our numbers; they are open until it runs.
+pub(crate) fn start_clean_with(command: &mut std::process::Command, kept: &[BorrowedFd<'_>]) {
     use std::os::unix::process::CommandExt;
-    let clean = || {
+    let kept: Vec<RawFd> = kept.iter().map(AsRawFd::as_raw_fd).collect();
+    let clean = move || {
         fd::keep_first_three_on_exec()?;
+        for number in &kept {
+            Call::Fcntl(*number, libc::F_SETFD, 0).make()?;
+        }
         reset_signals(ALL_SIGNALS)?;
         Ok(())
     };

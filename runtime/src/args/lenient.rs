@@ -132,7 +132,7 @@ fn scan(table: &[Opt], grammar: Grammar, extra: &[char], argv: &[String]) -> Sca
     let mut found = Scan::default();
     let mut words = argv.iter();
     while let Some(word) = words.next() {
-        let is_argument = grammar == Grammar::Verbatim || word == "-" || !word.starts_with('-');
+        let is_argument = word == "-" || !word.starts_with('-');
         if is_argument {
             found.arguments.push(word.clone());
             if grammar != Grammar::Anywhere {

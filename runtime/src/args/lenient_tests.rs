@@ -86,12 +86,6 @@ fn spellings_are_put_in_one_order() {
             "ps -f json c -e -x --help",
             "ps --format=json -- c -e -x --help",
         ),
-        // Words that do not work yet keep what follows to themselves.
-        (
-            "--debug restore --memory 50M c",
-            "--debug=true restore -- --memory 50M c",
-        ),
-        ("restore -h", "restore -- -h"),
     ] {
         assert_eq!(ordered(line), wanted, "{line}");
     }

@@ -39,8 +39,6 @@ pub(crate) enum Grammar {
     Anywhere,
     /// From the first argument on, everything is an argument.
     UntilFirstArgument,
-    /// Everything is an argument.
-    Verbatim,
 }
 
 /// How many arguments a command takes.

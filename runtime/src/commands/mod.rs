@@ -1,5 +1,6 @@
 //! The commands, one file each: its entry in the table, and what it does.
 
+mod checkpoint;
 mod create;
 mod delete;
 mod duration;
@@ -7,12 +8,12 @@ mod events;
 mod exec;
 mod features;
 mod kill;
-mod later;
 mod list;
 mod matching;
 mod pause;
 mod plan;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod size;

@@ -46,7 +46,7 @@ The id is 1 to 1024 letters, digits or _ + - . and must be unique on the host.",
     run,
 };
 
-const NO_SUBREAPER: Opt = Opt::switch(
+pub(super) const NO_SUBREAPER: Opt = Opt::switch(
     "no-subreaper",
     "leave processes that lose their parent to the caller's subreaper",
 );

@@ -4,7 +4,7 @@ use crate::args::Command;
 
 /// All of them, in the order of the help.
 pub(crate) static ALL: [&Command; 18] = [
-    &super::later::CHECKPOINT,
+    &super::checkpoint::CHECKPOINT,
     &super::create::CREATE,
     &super::delete::DELETE,
     &super::events::EVENTS,
@@ -15,7 +15,7 @@ pub(crate) static ALL: [&Command; 18] = [
     &super::pause::PAUSE,
     &super::plan::PLAN,
     &super::ps::PS,
-    &super::later::RESTORE,
+    &super::restore::RESTORE,
     &super::resume::RESUME,
     &super::run::RUN,
     &super::spec::SPEC,

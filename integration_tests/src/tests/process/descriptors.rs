@@ -13,6 +13,7 @@ list!["process":
     closed_stdio,
     stdio_is_the_callers,
     standard_input_is_read,
+    the_hosts_null_becomes_the_containers,
 ];
 
 fn exactly_stdio(case: &Case) -> Outcome {
@@ -171,4 +172,13 @@ fn standard_input_is_read(case: &Case) -> Outcome {
         .call(&["run", &case.id])
         .stdin(std::fs::File::open(file)?);
     same("stdout", call.answer()?.ok()?.out(), "one\ntwo\n")
+}
+
+/// A checkpoint would find a file of the host's otherwise.
+fn the_hosts_null_becomes_the_containers(case: &Case) -> Outcome {
+    let look = "for f in /dev/null /proc/self/fd/0; do stat -L -c '%d %i' $f; done";
+    let seen = case.run_script(look)?;
+    let files: Vec<&str> = seen.lines().collect();
+    same("files", files.len(), 2)?;
+    same("stdin", files.last(), files.first())
 }
