@@ -277,9 +277,14 @@ fn the_runtime_directory_is_an_ordinary_users() {
         return;
     }
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    // A copy, because the build directory may be root's alone.
+    // A copy, because the build directory may be root's alone; by a program of its own,
+    // because a child of another test's could hold what we write open for a moment, and
+    // what is open to write cannot be executed.
     let program = dir.path().join("lodge");
-    fs::copy(env!("CARGO_BIN_EXE_lodge"), &program).unwrap();
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_lodge").as_ref(), program.as_os_str()])
+        .status();
+    assert!(copied.unwrap().success());
     let xdg = dir.path().join("xdg");
     let status = Command::new(&program)
         .args(["state", "no-such-id"])
