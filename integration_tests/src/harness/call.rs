@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::fault::{Fault, Outcome, holds, lacks, same, skip};
+use super::fault::{Fault, Outcome, holds, lacks, patience, same, skip};
 use super::host::Host;
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -118,7 +118,7 @@ impl Call {
             .spawn()?;
         Ok(Running {
             child,
-            limit: self.limit,
+            limit: self.limit * patience(),
             answer: Answer {
                 code: -1,
                 out,

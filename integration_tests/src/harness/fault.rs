@@ -93,12 +93,19 @@ pub(crate) fn lacks(text: &str, part: &str) -> Outcome {
     Ok(())
 }
 
+/// How much longer everything may take here than on a machine: an emulated guest is
+/// slow, and says so.
+pub(crate) fn patience() -> u32 {
+    let factor = std::env::var("LODGE_TEST_PATIENCE").ok();
+    factor.and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 /// Asks again until `condition` holds, for ten seconds at most: for what the
 /// kernel does after a call returned (a signalled process ends, an orphan is
 /// reaped).
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> Outcome<bool>) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(10) * patience();
     loop {
         if condition()? {
             return Ok(());

@@ -13,10 +13,7 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use std::os::fd::AsFd;
 
-use super::fault::{Fault, Outcome};
-
-/// As long as the other side may take; an emulated guest is slow.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::fault::{Fault, Outcome, patience};
 
 /// A listening socket for `--console-socket` or `--pidfd-socket`.
 #[derive(Debug)]
@@ -47,7 +44,7 @@ impl ConsoleSocket {
             return Err(Fault::failed("nobody connected to the socket"));
         }
         let (stream, _) = self.listener.accept()?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5) * patience()))?;
         let mut bytes = [0u8; 4096];
         let mut space = nix::cmsg_space!([std::os::fd::RawFd; 4]);
         let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -110,9 +107,9 @@ impl Pty {
 }
 
 /// Reads from a pty's master until `part` has come, or the other side is closed;
-/// [`PATIENCE`] at most.
+/// five seconds at most, and more in a slow guest.
 pub(crate) fn read_until(master: &mut File, part: &str) -> Outcome<String> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + Duration::from_secs(5) * patience();
     let mut text = String::new();
     while !text.contains(part) {
         let ready = {
