@@ -65,6 +65,7 @@ impl Cgroup {
             unit: Some(RecordedUnit {
                 manager: unit.manager,
                 name: unit.name.clone(),
+                invocation: None,
             }),
         });
         cgroup.fresh = true;
@@ -73,12 +74,16 @@ impl Cgroup {
             let reason = "neither cgroup v2 nor systemd's own hierarchy is mounted";
             StepError::refused("start unit", unit.name.as_str(), reason)
         })?;
-        systemd::start(unit, &folder, pid)?;
+        let invocation = systemd::start(unit, &folder, pid)?;
+        if let Some(unit) = &mut cgroup.record.unit {
+            unit.invocation = Some(invocation);
+        }
         let trees = plan.hierarchies.iter().zip(&mut cgroup.record.hierarchies);
         for (hierarchy, tree) in trees {
             if let Err(error) = make(hierarchy, tree, Found::Systemds) {
                 if let Some(unit) = &cgroup.record.unit
-                    && let Err(error) = systemd::stop(unit, Instant::now() + UNIT_PATIENCE)
+                    && let Err(error) =
+                        systemd::stop(unit, Some(pid), Instant::now() + UNIT_PATIENCE)
                 {
                     log::warn!("{error}");
                 }

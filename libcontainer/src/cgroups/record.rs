@@ -26,6 +26,11 @@ pub struct RecordedUnit {
     pub manager: Manager,
     /// As `docker-c1.scope`.
     pub name: String,
+    /// Which run of the unit it is, in hexadecimal: the name may be another's
+    /// before and after. None until the unit was started, empty where systemd
+    /// does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<String>,
 }
 
 impl RecordedUnit {
@@ -163,6 +168,23 @@ impl Cgroup {
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         self.record.hierarchies.is_empty()
+    }
+
+    /// Whether it is the container's own for sure: systemd's unit was seen to be.
+    #[must_use]
+    pub fn is_proved(&self) -> bool {
+        let unit = self.record.unit.as_ref();
+        unit.is_none_or(|unit| unit.invocation.is_some())
+    }
+
+    /// Whether it belongs to another's unit, of the name that is the container's:
+    /// one that was there when `create` was killed, or came after its own.
+    #[must_use]
+    pub fn is_anothers(&self) -> bool {
+        self.record
+            .unit
+            .as_ref()
+            .is_some_and(super::systemd::is_anothers)
     }
 
     /// Whether cgroup v2 is all there is.

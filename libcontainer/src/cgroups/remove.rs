@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::record::{Cgroup, RecordedHierarchy};
-use super::systemd;
+use super::systemd::{self, Holder};
 use crate::error::StepError;
 use crate::sys::{Errno, small_file};
 
@@ -16,13 +16,15 @@ const UNIT_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Cgroup {
     /// Removes the cgroup in every hierarchy, after systemd's unit; what is gone
-    /// already is fine.
+    /// already is fine, and nothing of another's unit is touched.
     /// Ancestors stay: by now an engine may have set limits there.
     ///
     /// The processes must have been killed; until the deadline the kernel has
     /// time to be done with them.
     pub fn remove(&self, deadline: Instant) -> Result<(), StepError> {
-        self.stop_unit();
+        if self.stop_unit() == Holder::Another {
+            return Ok(());
+        }
         remove_all(self.record.hierarchies.iter(), deadline)
     }
 
@@ -41,12 +43,25 @@ impl Cgroup {
         removed
     }
 
-    fn stop_unit(&self) {
-        if let Some(unit) = &self.record.unit
-            && let Err(error) = systemd::stop(unit, Instant::now() + UNIT_PATIENCE)
-        {
-            // A unit without its cgroup ends by itself.
-            log::warn!("{error}");
+    fn stop_unit(&self) -> Holder {
+        let Some(unit) = &self.record.unit else {
+            return Holder::Container;
+        };
+        match systemd::stop(unit, None, Instant::now() + UNIT_PATIENCE) {
+            Ok(Holder::Another) => {
+                log::debug!("unit {} is another's and stays", unit.name);
+                Holder::Another
+            }
+            Ok(holder) => holder,
+            Err(error) => {
+                log::warn!("{error}");
+                // A unit without its cgroup ends by itself.
+                if self.is_proved() {
+                    Holder::Container
+                } else {
+                    Holder::Another
+                }
+            }
         }
     }
 }

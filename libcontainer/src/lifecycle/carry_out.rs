@@ -165,9 +165,14 @@ impl Work<'_> {
         child.link.send(&Order::CgroupJoined, &[])?;
         let known = record.cgroup.hierarchies.len();
         record.set_cgroup(cgroup.record().clone());
+        let has_unit = record.cgroup.unit.is_some();
         self.warn_of_no_way_to_end(record);
-        // Also where a hierarchy was gone without.
-        if unified || record.resctrl.is_some() || record.cgroup.hierarchies.len() != known {
+        // Also where a hierarchy was gone without, or the unit has its invocation.
+        if unified
+            || has_unit
+            || record.resctrl.is_some()
+            || record.cgroup.hierarchies.len() != known
+        {
             Self::note(dir, record, child)?;
         }
         dir.write_tenant(&self.plan.tenant, &record.remains())?;

@@ -111,7 +111,7 @@ fn end_processes(remains: &Remains, init: Option<BorrowedFd<'_>>, deadline: Inst
             }
         }
         // On cgroup v1 a frozen process cannot die.
-        if cgroup.is_frozen().unwrap_or_default() {
+        if cgroup.is_proved() && cgroup.is_frozen().unwrap_or_default() {
             cgroup.thaw()?;
         }
         await_killed(init, deadline, remains.pid, &cgroup)?;
@@ -119,6 +119,9 @@ fn end_processes(remains: &Remains, init: Option<BorrowedFd<'_>>, deadline: Inst
     // Others end with the first process of their pid namespace.
     let alone = remains.own_pid_namespace && remains.pid > 0;
     if alone || remains.pid == 0 || cgroup.is_disabled() || !cgroup.exists() {
+        return Ok(());
+    }
+    if cgroup.is_anothers() {
         return Ok(());
     }
     cgroup.signal_all(libc::SIGKILL, deadline)?;

@@ -200,6 +200,7 @@ pub(super) fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path)
         unit: plan.cgroup.unit.as_ref().map(|unit| RecordedUnit {
             manager: unit.manager,
             name: unit.name.clone(),
+            invocation: None,
         }),
     };
     Record {

@@ -7,6 +7,7 @@
 
 mod annotations;
 mod cpuset;
+mod holder;
 mod manager;
 mod name;
 mod plan;
@@ -18,6 +19,7 @@ pub use manager::{Manager, Systemd, owner_of_session, probe};
 pub use plan::{UnitDevices, UnitPlan, UnitRequest};
 pub use properties::Property;
 
+pub(super) use holder::{Holder, is_anothers};
 pub(super) use name::{UnitName, is_slice};
 pub(super) use plan::unit;
 pub(super) use properties::{resources, rounded};

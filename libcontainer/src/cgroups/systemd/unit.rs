@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::holder::{Holder, holder, invocation};
 use super::manager::{INTERFACE, Manager, NAME, PATH, PATIENCE, connect};
 use super::plan::UnitPlan;
 use super::properties::Property;
@@ -18,7 +19,7 @@ type Result<T> = std::result::Result<T, Error>;
 
 /// A connection that is made anew, once, when the other side closes it: systemd
 /// does when it executes itself anew, and a bus when it is updated.
-struct Session {
+pub(super) struct Session {
     manager: Manager,
     deadline: Instant,
     connection: Connection,
@@ -26,7 +27,7 @@ struct Session {
 }
 
 impl Session {
-    fn open(manager: Manager, deadline: Instant) -> Result<Self> {
+    pub(super) fn open(manager: Manager, deadline: Instant) -> Result<Self> {
         Ok(Self {
             manager,
             deadline,
@@ -35,21 +36,47 @@ impl Session {
         })
     }
 
-    fn call(&mut self, member: &str, body: Vec<Value>) -> Result<Vec<Value>> {
-        let call = Call {
+    pub(super) fn call(&mut self, member: &str, body: Vec<Value>) -> Result<Vec<Value>> {
+        self.call_object(&Call {
             destination: NAME,
             path: PATH,
             interface: INTERFACE,
             member,
             body,
-        };
-        match self.connection.call(&call, self.deadline) {
+        })
+    }
+
+    fn call_object(&mut self, call: &Call<'_>) -> Result<Vec<Value>> {
+        match self.connection.call(call, self.deadline) {
             Err(Error::Closed) if self.lasted => {
                 self.reconnect()?;
-                self.connection.call(&call, self.deadline)
+                self.connection.call(call, self.deadline)
             }
             result => result,
         }
+    }
+
+    /// A unit's property, of what it has as a `Unit`, a `Scope` or a `Slice`.
+    pub(super) fn property(
+        &mut self,
+        unit: &str,
+        interface: &str,
+        name: &str,
+    ) -> Result<Option<Value>> {
+        let answer = self.call_object(&Call {
+            destination: NAME,
+            path: &object_path(unit),
+            interface: "org.freedesktop.DBus.Properties",
+            member: "Get",
+            body: vec![
+                Value::Text(format!("{NAME}.{interface}")),
+                Value::text(name),
+            ],
+        })?;
+        Ok(match answer.into_iter().next() {
+            Some(Value::Variant(value)) => Some(*value),
+            _ => None,
+        })
     }
 
     fn reconnect(&mut self) -> Result<()> {
@@ -103,14 +130,14 @@ impl Session {
 }
 
 /// Starts the unit with a process in it, and waits until `folder`, its cgroup,
-/// has the process.
+/// has the process. Gives its invocation.
 ///
 /// When it fails nothing of the unit is left, but one that was there before.
 pub(in crate::cgroups) fn start(
     unit: &UnitPlan,
     folder: &str,
     pid: i32,
-) -> std::result::Result<(), StepError> {
+) -> std::result::Result<String, StepError> {
     let deadline = Instant::now() + PATIENCE;
     let failed = |reason: String| StepError::refused("start unit", unit.name.as_str(), reason);
     let has_process = || is_member(folder, pid);
@@ -125,14 +152,18 @@ pub(in crate::cgroups) fn start(
         Session::open(unit.manager, deadline).map_err(|error| failed(error.to_string()))?;
     let job = match request_start(&mut session, unit, pid) {
         // It was asked for twice, over a connection that broke.
-        Err(error) if error.is_answer("UnitExists") && !session.lasted && seen() => return Ok(()),
+        Err(error) if error.is_answer("UnitExists") && !session.lasted && seen() => {
+            return Ok(invocation(&mut session, &unit.name));
+        }
         Err(error) if error.is_answer("UnitExists") => {
             return Err(failed(error.to_string()));
         }
         result => result.and_then(|job| session.job(&job, &seen)),
     };
     let reason = match job {
-        Ok(result) if result == "done" && seen() => return Ok(()),
+        Ok(result) if result == "done" && seen() => {
+            return Ok(invocation(&mut session, &unit.name));
+        }
         Ok(result) if result == "done" => format!("process {pid} is not in its cgroup {folder}"),
         Ok(result) => format!("its job ended with {result:?}; see systemctl status"),
         Err(Error::TimedOut) => format!("no answer from systemd in {} s", PATIENCE.as_secs()),
@@ -141,8 +172,9 @@ pub(in crate::cgroups) fn start(
     let record = RecordedUnit {
         manager: unit.manager,
         name: unit.name.clone(),
+        invocation: None,
     };
-    if let Err(error) = stop(&record, Instant::now() + MOMENT) {
+    if let Err(error) = stop(&record, Some(pid), Instant::now() + MOMENT) {
         log::debug!("{error}");
     }
     Err(failed(reason))
@@ -177,21 +209,27 @@ fn request_start(session: &mut Session, unit: &UnitPlan, pid: i32) -> Result<Val
 
 const NO_JOB: Error = Error::Malformed("answer: it names no job");
 
-/// Stops the unit and has systemd forget it; one that is gone is fine.
+/// Stops the unit and has systemd forget it; one that is gone is fine, and one
+/// that is another's stays. `own` is the process that was to be in it.
 pub(in crate::cgroups) fn stop(
     unit: &RecordedUnit,
+    own: Option<i32>,
     deadline: Instant,
-) -> std::result::Result<(), StepError> {
+) -> std::result::Result<Holder, StepError> {
     let failed = |reason: String| StepError::refused("stop unit", unit.name.as_str(), reason);
     let mut session =
         Session::open(unit.manager, deadline).map_err(|error| failed(error.to_string()))?;
+    let holder = holder(&mut session, unit, own).map_err(|error| failed(error.to_string()))?;
+    if holder != Holder::Container {
+        return Ok(holder);
+    }
     let stopped = request_stop(&mut session, &unit.name);
     reset_failed(&mut session, &unit.name);
     match stopped.map_err(|error| failed(error.to_string()))?.as_str() {
         "done" => {}
         result => log::warn!("{}", failed(format!("its job ended with {result:?}"))),
     }
-    Ok(())
+    Ok(holder)
 }
 
 fn request_stop(session: &mut Session, name: &str) -> Result<String> {
@@ -238,29 +276,13 @@ pub(in crate::cgroups) fn changes(
         )
     };
     let interface = if unit.is_slice() { "Slice" } else { "Scope" };
-    let path = object_path(&unit.name);
     let deadline = Instant::now() + PATIENCE;
-    let mut connection = connect(unit.manager, deadline).map_err(failed)?;
-    let mut present = |name: &str| {
-        let call = Call {
-            destination: NAME,
-            path: &path,
-            interface: "org.freedesktop.DBus.Properties",
-            member: "Get",
-            body: vec![
-                Value::Text(format!("{NAME}.{interface}")),
-                Value::text(name),
-            ],
-        };
-        let answer = connection.call(&call, deadline)?.into_iter().next();
-        Ok(match answer {
-            Some(Value::Variant(value)) => Some(*value),
-            _ => None,
-        })
-    };
+    let mut session = Session::open(unit.manager, deadline).map_err(failed)?;
     let (mut old, mut new) = (Vec::new(), Vec::new());
     for property in &unit.properties {
-        let value = present(&property.name).map_err(failed)?;
+        let value = session
+            .property(&unit.name, interface, &property.name)
+            .map_err(failed)?;
         if value.as_ref() == Some(&property.value) {
             continue;
         }
