@@ -13,15 +13,24 @@ const NO_RESOURCES: [&str; 4] = [
     "cgroup.freeze",
 ];
 
+const IDLE: &str = "cpu.idle";
+
 /// The writes, in the order of the names; a value of several lines is written
 /// line by line, as the kernel takes it.
+///
+/// An idle group takes no weight, so with both the group is first not idle, and
+/// idle, if it shall be, last.
 pub(in crate::cgroups) fn writes(
     unified: &HashMap<String, String>,
     findings: &mut Findings,
 ) -> Vec<Write> {
     let mut names: Vec<&String> = unified.keys().collect();
-    names.sort_unstable();
     let mut writes = Vec::new();
+    let weighs = |name: &str| matches!(name, "cpu.weight" | "cpu.weight.nice");
+    if unified.contains_key(IDLE) && names.iter().any(|name| weighs(name)) {
+        writes.push(Write::new(IDLE, 0));
+    }
+    names.sort_unstable_by_key(|name| (*name == IDLE, *name));
     for name in names {
         let field = format!("linux.resources.unified[{name:?}]");
         if let Err(reason) = check(name) {
@@ -79,6 +88,27 @@ mod tests {
                 Write::new("io.max", "8:1 rbps=2"),
                 Write::new("memory.high", "1"),
             ]
+        );
+    }
+
+    #[test]
+    fn a_group_is_idle_after_it_has_its_weight() {
+        let unified = [("cpu.idle", "1"), ("cpu.weight", "7"), ("pids.max", "9")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        assert_eq!(
+            writes(&unified, &mut Findings::new()),
+            [
+                Write::new("cpu.idle", 0),
+                Write::new("cpu.weight", 7),
+                Write::new("pids.max", 9),
+                Write::new("cpu.idle", 1),
+            ]
+        );
+        let unified = [("cpu.idle".to_owned(), "1".to_owned())].into();
+        assert_eq!(
+            writes(&unified, &mut Findings::new()),
+            [Write::new("cpu.idle", 1)]
         );
     }
 
