@@ -1,7 +1,7 @@
 //! Keys in another case than the specification's: Go's decoder, which engines and
 //! scripts were tried with, takes `pagesize` for `pageSize`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Every key of the specification that concerns Linux, sorted without regard to
 /// case.
@@ -209,7 +209,9 @@ fn end_of_string(body: &[u8]) -> Option<usize> {
     })
 }
 
-/// Gives each key the specification's spelling. A key that is there in it wins.
+/// Gives each key the specification's spelling. Objects that are there in both
+/// become one, as Go's decoder fills the same fields twice; of other values the one
+/// in the right spelling wins.
 pub(super) fn respell(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -219,7 +221,7 @@ pub(super) fn respell(value: &mut Value) {
                 .collect();
             for (key, known) in other {
                 if let Some(field) = fields.remove(&key) {
-                    fields.entry(known).or_insert(field);
+                    add(fields, known, field);
                 }
             }
             for (key, field) in fields.iter_mut() {
@@ -230,6 +232,20 @@ pub(super) fn respell(value: &mut Value) {
         }
         Value::Array(elements) => elements.iter_mut().for_each(respell),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn add(fields: &mut Map<String, Value>, key: &str, field: Value) {
+    match (fields.get_mut(key), field) {
+        (None, field) => {
+            fields.insert(key.to_owned(), field);
+        }
+        (Some(Value::Object(present)), Value::Object(more)) => {
+            for (key, field) in more {
+                add(present, &key, field);
+            }
+        }
+        (Some(_), _) => {}
     }
 }
 
@@ -270,6 +286,19 @@ mod tests {
                 "annotations": {"Type": "x"},
                 "linux": {"resources": {"hugepageLimits": [{"pageSize": "2MB"}], "unified": {"Cpu": "1"}}},
             })
+        );
+    }
+
+    #[test]
+    fn an_object_in_two_spellings_is_one() {
+        let mut value = json!({
+            "cpu": {"shares": 100, "cpus": "1"},
+            "CPU": {"Cpus": "0", "Mems": "0"},
+        });
+        respell(&mut value);
+        assert_eq!(
+            value,
+            json!({"cpu": {"shares": 100, "cpus": "1", "mems": "0"}})
         );
     }
 }
