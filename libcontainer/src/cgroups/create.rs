@@ -74,6 +74,10 @@ impl Cgroup {
             let reason = "neither cgroup v2 nor systemd's own hierarchy is mounted";
             StepError::refused("start unit", unit.name.as_str(), reason)
         })?;
+        // systemd would take over what it finds, and tell less.
+        for tree in &cgroup.record.hierarchies {
+            check_unused(&tree.folder(), tree)?;
+        }
         let invocation = systemd::start(unit, &folder, pid)?;
         if let Some(unit) = &mut cgroup.record.unit {
             unit.invocation = Some(invocation);

@@ -13,6 +13,7 @@ list!["systemd":
     delete_of_a_container_that_ended,
     a_failed_unit_of_the_name_is_in_nobodys_way,
     a_running_unit_of_the_name_is_left_alone,
+    a_frozen_cgroup_of_the_name_is_refused,
     a_killed_create_spares_a_unit_of_the_name,
     delete_spares_a_later_unit_of_the_name,
     a_failed_create_leaves_no_unit,
@@ -77,6 +78,22 @@ fn a_failed_unit_of_the_name_is_in_nobodys_way(case: &Case) -> Outcome {
     has(&scope.file("cgroup.procs")?, &case.pid()?.to_string())
 }
 
+fn a_frozen_cgroup_of_the_name_is_refused(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    let hierarchies = Hierarchies::read()?;
+    let Some(mount) = hierarchies.v2.as_ref().filter(|_| hierarchies.unified()) else {
+        return skip("needs cgroup v2 alone");
+    };
+    let folder = mount.join("system.slice").join(&scope.unit);
+    std::fs::create_dir(&folder)?;
+    std::fs::write(folder.join("cgroup.freeze"), "1")?;
+    case.bundle.script("true")?;
+    let answer = scope.call(&["run", &case.id]).answer();
+    std::fs::remove_dir(&folder)?;
+    answer?.fails(1, &[&scope.unit, "container's cgroup unexpectedly frozen"])?;
+    case.nothing_left()
+}
+
 /// Somebody else's scope of the container's name, while `then` runs.
 fn beside_anothers(scope: &Scope<'_>, then: impl FnOnce() -> Outcome) -> Outcome {
     let mut other = std::process::Command::new("systemd-run")
@@ -102,7 +119,7 @@ fn a_running_unit_of_the_name_is_left_alone(case: &Case) -> Outcome {
     case.bundle.script("true")?;
     beside_anothers(&scope, || {
         let answer = scope.call(&["run", &case.id]).answer()?;
-        answer.fails(1, &[&scope.unit])
+        answer.fails(1, &[&scope.unit, "container's cgroup is not empty"])
     })?;
     case.nothing_left()
 }
