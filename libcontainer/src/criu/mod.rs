@@ -1,7 +1,7 @@
 //! CRIU, which writes processes to images and makes them again from there.
 //!
 //! It is asked over the socket of `criu swrk`, in its own protocol. What it is
-//! asked for is put together by pure functions ([`Dump`], [`Restore`]); the rest
+//! asked for is put together by pure functions (`Dump`, `Restore`); the rest
 //! is the conversation and what it needs of the file system.
 
 mod client;
