@@ -101,9 +101,29 @@ fn finish(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
             }
         })?;
     }
+    propagate(op, mount)
+}
+
+fn propagate(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
     for change in &op.propagation {
         set_propagation(mount, None, change.flag, change.recursive)
             .map_err(|errno| error("set the propagation of", op, errno))?;
+    }
+    Ok(())
+}
+
+/// Gives the mounts back the propagation that they were asked to have, where that
+/// of the root went over all of them.
+pub(crate) fn propagate_again(ops: &[MountOp], root: &RootFd) -> Result<(), StepError> {
+    for (n, op) in ops.iter().enumerate() {
+        let covered = |later: &MountOp| later.destination == op.destination;
+        if op.propagation.is_empty() || ops.iter().skip(n + 1).any(covered) {
+            continue;
+        }
+        let mount = root
+            .resolve(&op.destination)
+            .map_err(|errno| error("find", op, errno))?;
+        propagate(op, mount.as_fd())?;
     }
     Ok(())
 }

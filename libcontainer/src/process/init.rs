@@ -352,6 +352,9 @@ impl Session<'_> {
             mounts::close(op, &root)?;
         }
         rootfs::enter(&plan.rootfs, &root)?;
+        if plan.rootfs.propagation.is_some_and(|it| it.recursive) {
+            mounts::propagate_again(&plan.rootfs.mounts, &root)?;
+        }
         // A terminal takes their place.
         if pty.is_none() && plan.rootfs.devices.is_some() {
             rootfs::take_own_null()?;

@@ -10,6 +10,7 @@ use nix::unistd::{chdir, chroot, fchdir};
 use super::prepare::unescape;
 use crate::attach::{set_attributes_by, set_propagation};
 use crate::error::StepError;
+use crate::mounts::Propagation;
 use crate::path::{RootFd, c_path};
 use crate::plan::RootfsPlan;
 use crate::sys::Errno;
@@ -28,7 +29,7 @@ pub(crate) fn enter(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
     }
     chdir("/").map_err(|errno| failed("change to the root of", errno))?;
     if let Some(asked) = plan.propagation {
-        set_propagation(root.as_fd(), Some(c"/"), asked.flag, asked.recursive)
+        set_propagation(root.as_fd(), Some(c"/"), asked.flag, below(asked))
             .map_err(|errno| failed("set the propagation of", errno))?;
     }
     if plan.readonly {
@@ -41,6 +42,13 @@ pub(crate) fn enter(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
             .map_err(|errno| failed("make read-only", errno))?;
     }
     Ok(())
+}
+
+/// Whether the mounts below get it too. All that were there before are slaves or
+/// private already where that was asked for, and what a new one has is its own.
+fn below(asked: Propagation) -> bool {
+    let cut_off = [Ok(libc::MS_SLAVE), Ok(libc::MS_PRIVATE)];
+    asked.recursive && !cut_off.contains(&libc::c_ulong::try_from(asked.flag))
 }
 
 /// pivot_root(2) with both arguments `.`: the old root lies over the new one

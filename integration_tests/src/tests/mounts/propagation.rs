@@ -5,8 +5,8 @@ use std::fs;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::json;
 
-use crate::harness::config::with_capabilities;
-use crate::harness::{Case, Outcome, eventually, has, holds, lacks, same};
+use crate::harness::config::{MAPPED_ROOT, with_capabilities, with_user_namespace};
+use crate::harness::{Case, Fault, MountLine, Outcome, eventually, has, holds, lacks, same};
 use crate::tests::list;
 
 list!["mounts":
@@ -15,6 +15,9 @@ list!["mounts":
     slave_bind_receives,
     shared_bind_sends_and_receives,
     propagation_options_show,
+    peer_group_of_the_source_is_kept,
+    late_mounts_reach_a_user_namespace,
+    propagation_of_a_mount_is_its_own,
     root_propagation,
     slave_root_of_a_shared_mount,
     unknown_root_propagation_is_refused,
@@ -116,6 +119,88 @@ fn propagation_options_show(case: &Case) -> Outcome {
     has(&seen.mount("/shared")?.propagation, "shared:")?;
     lacks(&seen.mount("/private")?.propagation, ":")?;
     has(&seen.mount("/unbindable")?.propagation, "unbindable")
+}
+
+/// The peer group of a mount of the host, as `shared:N` has it.
+fn peer_group(path: &std::path::Path) -> Outcome<String> {
+    let text = fs::read_to_string("/proc/self/mountinfo")?;
+    let mounts = text.lines().filter_map(MountLine::parse);
+    let own = mounts.filter(|mount| std::path::Path::new(&mount.point) == path);
+    let word = own
+        .reduce(|_, last| last)
+        .map(|mount| mount.propagation.clone());
+    match word
+        .as_deref()
+        .and_then(|word| word.strip_prefix("shared:"))
+    {
+        Some(number) => Ok(number.to_owned()),
+        None => Err(Fault::failed(format!(
+            "{} is shared, not {word:?}",
+            path.display()
+        ))),
+    }
+}
+
+fn peer_group_of_the_source_is_kept(case: &Case) -> Outcome {
+    let dir = bind(case, &["rbind", "rshared"])?;
+    let source = dir.to_string_lossy().into_owned();
+    case.bundle.mount(json!({"destination": "/slave", "type": "bind", "source": source, "options": ["rbind", "rslave"]}))?;
+    let group = peer_group(&dir)?;
+    let compare = |words: [String; 2]| {
+        let seen = case.probe()?;
+        has(&seen.mount("/data")?.propagation, &words[0])?;
+        has(&seen.mount("/slave")?.propagation, &words[1])
+    };
+    case.edit(|c| c["linux"]["rootfsPropagation"] = json!("rshared"))?;
+    let own = compare([format!("shared:{group}"), format!("master:{group}")]);
+    case.edit(|c| c["linux"]["rootfsPropagation"] = json!("rslave"))?;
+    // A mount namespace of another user's receives at most (mount_namespaces(7)).
+    case.edit(with_user_namespace)?;
+    case.bundle.give_to(MAPPED_ROOT)?;
+    let of_a_user = compare([format!("master:{group}"), format!("master:{group}")]);
+    release(&dir)?;
+    own.and(of_a_user)
+}
+
+fn late_mounts_reach_a_user_namespace(case: &Case) -> Outcome {
+    let dir = bind(case, &["rbind", "rslave"])?;
+    case.edit(|c| {
+        with_user_namespace(c);
+        c["linux"]["rootfsPropagation"] = json!("rslave");
+    })?;
+    case.bundle.give_to(MAPPED_ROOT)?;
+    case.run_asleep()?;
+    let received = receives(case, &dir);
+    release(&dir)?;
+    received
+}
+
+/// What is asked of a mount is the mount's, whatever is asked of the root.
+fn propagation_of_a_mount_is_its_own(case: &Case) -> Outcome {
+    let source = case.bundle.beside("source")?.to_string_lossy().into_owned();
+    for option in ["rshared", "rslave", "rprivate", "runbindable"] {
+        let destination = format!("/{option}");
+        case.bundle.mount(json!({"destination": destination, "type": "bind", "source": source, "options": ["bind", option]}))?;
+    }
+    for root in [
+        "rshared",
+        "shared",
+        "rslave",
+        "slave",
+        "rprivate",
+        "private",
+        "runbindable",
+        "unbindable",
+    ] {
+        case.edit(|c| c["linux"]["rootfsPropagation"] = json!(root))?;
+        let seen = case.probe()?;
+        let of = |option: &str| Ok::<_, Fault>(seen.mount(&format!("/{option}"))?.propagation);
+        has(&of("rshared")?, "shared:")?;
+        lacks(&of("rslave")?, "shared:")?;
+        same(root, of("rprivate")?.as_str(), "")?;
+        has(&of("runbindable")?, "unbindable")?;
+    }
+    Ok(())
 }
 
 fn root_propagation(case: &Case) -> Outcome {
