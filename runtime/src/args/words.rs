@@ -48,9 +48,12 @@ impl Words {
 
     /// An argument; empty when it was not given.
     pub(crate) fn arg(&self, position: usize) -> &str {
-        let mut args = self.0.get_many::<String>(super::parser::ARGUMENTS);
-        args.as_mut()
-            .and_then(|args| args.nth(position))
-            .map_or("", String::as_str)
+        self.given(position).unwrap_or_default()
+    }
+
+    /// The same, none when there are not so many.
+    pub(crate) fn given(&self, position: usize) -> Option<&str> {
+        let args = self.0.get_many::<String>(super::parser::ARGUMENTS);
+        args?.nth(position).map(String::as_str)
     }
 }

@@ -36,10 +36,8 @@ fn run(session: &Session, words: &Words) -> Result<Exit> {
 }
 
 fn signal(words: &Words) -> &str {
-    match words.arg(1) {
-        "" => "SIGTERM",
-        signal => signal,
-    }
+    // An empty word is a mistake of the caller's, such as a variable that is not set.
+    words.given(1).unwrap_or("SIGTERM")
 }
 
 #[cfg(test)]
@@ -50,7 +48,7 @@ mod tests {
     #[test]
     fn the_signal_is_term_unless_named() {
         assert_eq!(signal(&words(&["kill", "c"])), "SIGTERM");
-        assert_eq!(signal(&words(&["kill", "--all", "c", ""])), "SIGTERM");
+        assert_eq!(signal(&words(&["kill", "--all", "c", ""])), "");
         assert_eq!(signal(&words(&["kill", "c", "usr1", "-a"])), "usr1");
     }
 }

@@ -11,6 +11,7 @@ use libcontainer::Result;
 use libcontainer::error::{Error, ErrorKind};
 use log::{Level, Log, Metadata, Record};
 
+use super::cut::cut;
 use super::{Format, LogSettings, cannot, json, stderr_line, text};
 use libcontainer::container::rfc3339;
 
@@ -45,6 +46,7 @@ pub(crate) fn open(settings: &LogSettings) -> Result<()> {
 pub(crate) fn failure(error: &Error) {
     // An error is one line, or a reader of the log would miss the rest.
     let message = error.to_string();
+    let message = cut(&message);
     // The program's own failure, as a shell would say it: runc's container says it
     // when its runtime has already gone.
     let plain = error.kind() == ErrorKind::NotExecuted && SINK.format() == Format::Text;
@@ -93,7 +95,7 @@ impl Sink {
     /// One line, in one write(2), so that lines of several processes never mix.
     fn write(&self, level: &str, message: &str) {
         let time = rfc3339(SystemTime::now());
-        let message = message.trim_end_matches('\n');
+        let message = &cut(message.trim_end_matches('\n'));
         let line = match self.format() {
             Format::Text => text::line(&time, level, message),
             Format::Json => json::line(&time, level, message),

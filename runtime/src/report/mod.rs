@@ -1,5 +1,6 @@
 //! What the program says: log lines, errors and output.
 
+mod cut;
 mod json;
 mod logger;
 mod os;
