@@ -123,6 +123,24 @@ impl Host {
     }
 }
 
+/// Does something in a mount namespace in which nobody else mounts anything; its
+/// mounts are shared, so that one that leaks out of a container shows there.
+pub(crate) fn in_mounts_of_ones_own<T: Send>(
+    body: impl FnOnce() -> Outcome<T> + Send,
+) -> Outcome<T> {
+    // A namespace is a thread's (setns(2)), and so is that of what it starts.
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS)?;
+            propagate(MsFlags::MS_PRIVATE)?;
+            propagate(MsFlags::MS_SHARED)?;
+            body()
+        });
+        let died = || Err(Fault::failed("the thread died"));
+        thread.join().unwrap_or_else(|_| died())
+    })
+}
+
 fn propagate(kind: MsFlags) -> Outcome {
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | kind, none)?;

@@ -11,6 +11,7 @@ mod elf;
 mod fault;
 mod host;
 mod probe;
+mod strace;
 mod terminal;
 
 pub(crate) use bundle::Bundle;
@@ -20,6 +21,7 @@ pub(crate) use cgroup::Hierarchies;
 pub(crate) use docker::Docker;
 pub(crate) use elf::{Entry, one_call};
 pub(crate) use fault::{Fault, Outcome, eventually, has, holds, lacks, same, skip};
-pub(crate) use host::Host;
+pub(crate) use host::{Host, in_mounts_of_ones_own};
 pub(crate) use probe::{MountLine, Seen, no_signals};
+pub(crate) use strace::needs_strace;
 pub(crate) use terminal::{ConsoleSocket, Pty, read_until, type_line};

@@ -19,6 +19,7 @@ mod network;
 mod process;
 mod rootfs;
 mod rootless;
+mod scale;
 mod seccomp;
 mod systemd;
 mod terminal;
@@ -69,6 +70,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         kernel::tests(),
         fixtures::tests(),
         faults::tests(),
+        scale::tests(),
         attacks::tests(),
         docker::tests(),
     ];

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::config::{with_capabilities, with_user};
-use crate::harness::{Case, Outcome, has, same};
+use crate::harness::config::{MAPPED_ROOT, with_capabilities, with_user, with_user_namespace};
+use crate::harness::{Case, Host, Outcome, has, same};
 use crate::tests::list;
 
 list!["devices":
@@ -19,6 +19,8 @@ list!["devices":
     other_devices_are_denied,
     allowed_device_can_be_used,
     without_a_dev_mount,
+    files_of_the_image_are_bound_over,
+    owner_of_the_hosts_null_stays,
 ];
 
 fn with_devices(case: &Case, devices: Value) -> Outcome {
@@ -177,7 +179,7 @@ fn allowed_device_can_be_used(case: &Case) -> Outcome {
     )
 }
 
-fn without_a_dev_mount(case: &Case) -> Outcome {
+fn without_dev(case: &Case) -> Outcome {
     case.edit(|c| {
         if let Some(mounts) = c["mounts"].as_array_mut() {
             mounts.retain(|m| {
@@ -186,6 +188,60 @@ fn without_a_dev_mount(case: &Case) -> Outcome {
                     .is_some_and(|d| d.starts_with("/dev"))
             });
         }
-    })?;
+    })
+}
+
+fn without_a_dev_mount(case: &Case) -> Outcome {
+    without_dev(case)?;
     same("output", case.run_script("echo ran")?, "ran")
+}
+
+/// Where nodes cannot be made, as in a user namespace, the image may have a file for
+/// each.
+fn files_of_the_image_are_bound_over(case: &Case) -> Outcome {
+    without_dev(case)?;
+    for name in ["null", "zero", "tty", "mine"] {
+        std::fs::write(case.bundle.rootfs.join("dev").join(name), "")?;
+    }
+    with_devices(
+        case,
+        json!([{"path": "/dev/mine", "type": "c", "major": 1, "minor": 5}]),
+    )?;
+    case.edit(with_user_namespace)?;
+    case.bundle.give_to(MAPPED_ROOT)?;
+    let script = "cd /dev; stat -c %t:%T null zero full tty; echo x > null; head -c 2 zero | wc -c";
+    let config = case.bundle.config()?;
+    // The host has no /dev/mine to bind.
+    case.run()?
+        .fails(1, &["/dev/mine", "no such file or directory"])?;
+    case.edit(|c| {
+        *c = config;
+        c["linux"]["devices"] = json!([]);
+    })?;
+    same("devices", case.run_script(script)?, "1:3\n1:5\n1:7\n5:0\n2")?;
+    let null = std::fs::read(case.bundle.rootfs.join("dev/null"))?;
+    same("the image's file", null.as_slice(), b"".as_slice())
+}
+
+/// Standard streams that are the host's null device are nobody's to give away.
+fn owner_of_the_hosts_null_stays(case: &Case) -> Outcome {
+    let quiet = "exec \"$@\" </dev/null >/dev/null 2>&1";
+    let quietly = |line: &[&str]| case.call(line).under(quiet).answer()?.ok();
+    case.bundle.script("true")?;
+    case.edit(|c| with_user(c, 1000, 1000))?;
+    quietly(&["run", &case.id])?;
+    Host::get().unharmed()?;
+    for user_namespace in [false, true] {
+        case.bundle.script("exec sleep 600")?;
+        if user_namespace {
+            case.edit(with_user_namespace)?;
+            case.bundle.give_to(MAPPED_ROOT)?;
+        }
+        quietly(&["run", "--detach", &case.id])?;
+        quietly(&["exec", "--user", "1000", &case.id, "true"])?;
+        quietly(&["exec", "--user", "1000:1000", "-d", &case.id, "true"])?;
+        Host::get().unharmed()?;
+        case.destroy()?;
+    }
+    Ok(())
 }

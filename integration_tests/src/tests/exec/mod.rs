@@ -1,8 +1,9 @@
 //! exec: one more process in a container.
 
+mod attributes;
 mod options;
 mod outcome;
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [outcome::tests(), options::tests()].concat()
+    [outcome::tests(), attributes::tests(), options::tests()].concat()
 }

@@ -16,6 +16,8 @@ list!["lifecycle":
     list_quiet_and_sorted,
     list_as_json,
     list_of_a_missing_root_is_refused,
+    list_of_a_host_that_never_had_any,
+    stopped_container_has_no_pid,
     list_goes_on_after_a_broken_record,
     ps_as_a_table,
     ps_passes_its_arguments,
@@ -150,6 +152,36 @@ fn list_of_a_missing_root_is_refused(case: &Case) -> Outcome {
     let name = missing.to_string_lossy().into_owned();
     case.rt(&["--root", &name, "list"])?
         .fails(1, &["no such file or directory"])
+}
+
+/// Nobody has named the root, and there is none yet.
+fn list_of_a_host_that_never_had_any(case: &Case) -> Outcome {
+    let script = "exec unshare --mount bash -c 'mount -t tmpfs tmpfs /run && shift 2 && exec \"$0\" \"$@\"' \"$@\"";
+    let out = case
+        .call(&["list", "--quiet"])
+        .under(script)
+        .answer()?
+        .ok()?
+        .out();
+    same("ids", out.as_str(), "")?;
+    let out = case
+        .call(&["list", "-f", "json"])
+        .under(script)
+        .answer()?
+        .ok()?
+        .out();
+    same("document", out.trim(), "null")
+}
+
+fn stopped_container_has_no_pid(case: &Case) -> Outcome {
+    case.run_detached("exit 0")?;
+    case.becomes("stopped")?;
+    same("pid", case.state()?["pid"].as_i64(), Some(0))?;
+    let rows: Value = serde_json::from_str(&case.rt(&["list", "-f", "json"])?.ok()?.out())?;
+    same("pid in the list", rows[0]["pid"].as_i64(), Some(0))?;
+    let table = case.rt(&["list"])?.ok()?.out();
+    let row = table.lines().nth(1).unwrap_or_default();
+    same("pid in the table", row.split_whitespace().nth(1), Some("0"))
 }
 
 fn list_goes_on_after_a_broken_record(case: &Case) -> Outcome {

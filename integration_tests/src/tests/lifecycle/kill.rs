@@ -19,6 +19,8 @@ list!["lifecycle":
     delete_force_ends_all_when_init_is_gone,
     pause_and_resume,
     delete_force_of_a_paused_container,
+    kill_of_a_paused_container,
+    nobody_else_with_its_pid_is_hit,
     delete_removes_sub_cgroups,
     by_a_pattern,
     bad_pattern_is_refused,
@@ -63,10 +65,14 @@ fn kill_sends_term_by_default(case: &Case) -> Outcome {
 fn unknown_signals_are_refused(case: &Case) -> Outcome {
     case.run_detached(NOTING)?;
     noted(case, "ready")?;
-    for argument in ["NOSUCH", "0x9", "65", "200", "SIG", "SIGSIGTERM"] {
+    for argument in ["NOSUCH", "0x9", "65", "200", "", "SIG", "SIGSIGTERM"] {
         case.rt(&["kill", &case.id, argument])?
             .fails(1, &["signal"])?;
     }
+    // A number below zero is an option of the command line's.
+    case.rt(&["kill", &case.id, "-1"])?.ended(1)?;
+    case.rt(&["kill", "--", &case.id, "-1"])?
+        .fails(1, &["signal"])?;
     case.status_is("running")?;
     noted(case, "ready")
 }
@@ -179,6 +185,54 @@ fn delete_force_of_a_paused_container(case: &Case) -> Outcome {
     case.rt(&["pause", &case.id])?.ok()?;
     case.destroy()?;
     case.nothing_left()
+}
+
+/// On cgroup v1 a frozen process cannot even be killed.
+fn kill_of_a_paused_container(case: &Case) -> Outcome {
+    need_freezer()?;
+    case.run_asleep()?;
+    case.rt(&["pause", &case.id])?.ok()?;
+    case.rt(&["kill", &case.id, "KILL"])?.ok()?;
+    case.becomes("stopped")?;
+    case.rt(&["delete", &case.id])?.ok()?;
+    case.nothing_left()
+}
+
+/// A pid namespace, in which the next pid can be chosen: the container's own is
+/// given to another process once it is free.
+const REUSE: &str = r#"exec unshare --pid --fork --mount-proc bash -c '
+    lodge=("${@:1:3}"); id=$4
+    "${lodge[@]}" run --detach "$id" </dev/null >/dev/null 2>&1 || exit 90
+    pid=$("${lodge[@]}" state "$id" | tr -d " ," | sed -n "s/^\"pid\"://p")
+    kill -KILL "$pid"; while [ -e "/proc/$pid" ]; do sleep 0.01; done
+    for n in 1 2 3 4 5 6 7 8 9; do
+        echo $((pid - 1)) > /proc/sys/kernel/ns_last_pid
+        sleep 600 & other=$!
+        [ "$other" = "$pid" ] && break
+        kill "$other"; wait "$other" 2>/dev/null
+    done
+    [ "$other" = "$pid" ] || exit 91
+    "${lodge[@]}" state "$id" | grep -c "\"status\": \"stopped\""
+    "${lodge[@]}" kill "$id" KILL 2>&1 | grep -c "container not running"
+    "${lodge[@]}" exec "$id" true 2>&1 | grep -c "cannot exec in a stopped container"
+    "${lodge[@]}" delete "$id" && echo deleted
+    kill -0 "$other" && echo lives
+    kill -KILL "$other"' bash "$@""#;
+
+fn nobody_else_with_its_pid_is_hit(case: &Case) -> Outcome {
+    for own_pid_namespace in [true, false] {
+        if !own_pid_namespace {
+            case.edit(|c| without_namespace(c, "pid"))?;
+        }
+        case.bundle.script("exec sleep 600")?;
+        let answer = case.call(&[&case.id]).under(REUSE).answer()?.ok()?;
+        // Without a pid namespace the signal is for whatever is left of it.
+        let told = u8::from(own_pid_namespace);
+        let wanted = format!("1\n{told}\n1\ndeleted\nlives\n");
+        same("answers", answer.out(), wanted)?;
+        case.nothing_left()?;
+    }
+    Ok(())
 }
 
 fn delete_removes_sub_cgroups(case: &Case) -> Outcome {

@@ -22,6 +22,7 @@ list!["mounts":
     sys_that_is_a_link_is_refused,
     files_of_proc,
     other_paths_of_proc_are_refused,
+    options_for_links_themselves_are_refused,
     order_is_kept,
 ];
 
@@ -194,12 +195,19 @@ fn files_of_proc(case: &Case) -> Outcome {
     let file = case.bundle.dir.join("fake");
     fs::write(&file, "fake\n")?;
     let source = file.to_string_lossy().into_owned();
-    let names = ["cpuinfo", "meminfo", "stat", "uptime", "loadavg"];
+    let names = [
+        "cpuinfo",
+        "meminfo",
+        "stat",
+        "uptime",
+        "loadavg",
+        "sys/kernel/ns_last_pid",
+    ];
     for name in names {
         case.bundle.mount(json!({"destination": format!("/proc/{name}"), "type": "bind", "source": source, "options": ["bind"]}))?;
     }
-    let script = "cd /proc; cat cpuinfo meminfo stat uptime loadavg";
-    same("content", case.run_script(script)?, ["fake"; 5].join("\n"))
+    let script = "cd /proc; cat cpuinfo meminfo stat uptime loadavg sys/kernel/ns_last_pid";
+    same("content", case.run_script(script)?, ["fake"; 6].join("\n"))
 }
 
 fn other_paths_of_proc_are_refused(case: &Case) -> Outcome {
@@ -212,6 +220,7 @@ fn other_paths_of_proc_are_refused(case: &Case) -> Outcome {
         "/proc/net/dev",
         "/proc/self/attr/exec",
         "/proc/version",
+        "/proc/sys/kernel/core_pattern",
     ] {
         case.edit(|c| *c = config.clone())?;
         case.bundle.mount(
@@ -220,6 +229,22 @@ fn other_paths_of_proc_are_refused(case: &Case) -> Outcome {
         case.run()?.fails(1, &["/proc"])?;
     }
     case.nothing_left()
+}
+
+/// One of crun's extensions: done as asked, or not at all.
+fn options_for_links_themselves_are_refused(case: &Case) -> Outcome {
+    let source = case.bundle.beside("source")?;
+    symlink("file", source.join("link"))?;
+    symlink("/etc/passwd", case.bundle.rootfs.join("link"))?;
+    let source = source.join("link").to_string_lossy().into_owned();
+    for option in ["src-nofollow", "dest-nofollow"] {
+        let config = case.bundle.config()?;
+        case.bundle.mount(json!({"destination": "/link", "type": "bind", "source": source, "options": ["bind", option]}))?;
+        case.run()?.fails(1, &[option])?;
+        case.nothing_left()?;
+        case.edit(|c| *c = config)?;
+    }
+    Ok(())
 }
 
 fn order_is_kept(case: &Case) -> Outcome {

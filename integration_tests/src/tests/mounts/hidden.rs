@@ -20,6 +20,7 @@ list!["mounts":
     read_only_paths,
     read_only_paths_keep_flags,
     default_masks_are_in_force,
+    masks_where_the_kernel_refuses_their_limits,
 ];
 
 fn masked_file_reads_empty(case: &Case) -> Outcome {
@@ -141,4 +142,31 @@ fn default_masks_are_in_force(case: &Case) -> Outcome {
     let script = "cat /proc/keys /proc/timer_list /proc/kcore 2>/dev/null | wc -c; ls -A /proc/scsi /sys/firmware 2>/dev/null | grep -v : | wc -w; \
         for f in sys/net/ipv4/ip_forward irq/default_smp_affinity; do sh -c \"echo 0 > /proc/$f\" 2>/dev/null && echo wrote $f; done; true";
     same("bytes and names", case.run_script(script)?, "0\n0")
+}
+
+/// The limits of the tmpfs that masks share are a favour to the host: kernels
+/// that do not know them get it without.
+fn masks_where_the_kernel_refuses_their_limits(case: &Case) -> Outcome {
+    let dir = case.bundle.rootfs.join("secret");
+    fs::create_dir(&dir)?;
+    fs::write(dir.join("file"), "secret\n")?;
+    case.edit(|c| c["linux"]["maskedPaths"] = json!(["/secret"]))?;
+    case.bundle.script("ls -A /secret; echo ran")?;
+    let (answer, lines) = case.traced(&["run", &case.id], &["trace=fsconfig"])?;
+    same("output", answer.ok()?.out(), "ran\n".to_owned())?;
+    // Which of the calls of the one process that makes them set the limits.
+    let makes = |line: &&String| line.contains("fsconfig(");
+    let numbers = lines.iter().filter(makes).enumerate();
+    let limits: Vec<usize> = numbers
+        .filter(|(_, line)| line.contains("\"nr_blocks\"") || line.contains("\"nr_inodes\""))
+        .map(|(n, _)| n + 1)
+        .collect();
+    holds("there are limits", !limits.is_empty())?;
+    for number in limits {
+        let inject = format!("inject=fsconfig:error=EINVAL:when={number}");
+        let (answer, lines) = case.traced(&["run", &case.id], &["trace=fsconfig", &inject])?;
+        same("output", answer.ok()?.out(), "ran\n".to_owned())?;
+        has(&lines.join("\n"), "INJECTED")?;
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ list!["process":
     signals_are_reset,
     affinity_of_the_caller_is_not_inherited,
     scheduler,
+    scheduler_with_a_deadline,
     scheduler_of_an_unknown_policy_is_refused,
     io_priority,
     personality,
@@ -120,6 +121,24 @@ fn scheduler(case: &Case) -> Outcome {
         case.run_script("cut -d' ' -f19,41 /proc/$$/stat")?,
         "5 3",
     )
+}
+
+fn scheduler_with_a_deadline(case: &Case) -> Outcome {
+    let deadline = |runtime: u64| json!({"policy": "SCHED_DEADLINE", "runtime": runtime, "deadline": 30_000_000, "period": 30_000_000});
+    // The runtime is longer than the deadline (sched(7)).
+    case.edit(|c| c["process"]["scheduler"] = deadline(40_000_000))?;
+    case.run()?.fails(1, &["scheduler"])?;
+    case.nothing_left()?;
+    case.edit(|c| c["process"]["scheduler"] = deadline(10_000_000))?;
+    case.bundle.script("cut -d' ' -f41 /proc/$$/stat")?;
+    let answer = case.run()?;
+    if answer.code == 0 {
+        // Its children have it no more: the shell asks by itself.
+        return same("policy", answer.out().trim(), "6");
+    }
+    // A cgroup or a sandbox that has no such time to give says so.
+    answer.fails(1, &["scheduler"])?;
+    case.nothing_left()
 }
 
 fn scheduler_of_an_unknown_policy_is_refused(case: &Case) -> Outcome {

@@ -9,6 +9,7 @@ list!["process":
     preserved_descriptors,
     preserved_descriptor_that_is_not_open,
     listen_fds,
+    listen_fds_of_many_sockets,
     promised_listen_fds_that_are_not_open,
     closed_stdio,
     stdio_is_the_callers,
@@ -109,6 +110,30 @@ fn listen_fds(case: &Case) -> Outcome {
         vec![0, 1, 2, 3, 4],
     )?;
     has(seen.part("env"), "LISTEN_FDS=2")?;
+    has(seen.part("env"), "LISTEN_PID=1")
+}
+
+fn listen_fds_of_many_sockets(case: &Case) -> Outcome {
+    case.bundle.script(Seen::SCRIPT)?;
+    // Five that are told apart by what they are, and one that is preserved after.
+    let giving = "export LISTEN_PID=$$ LISTEN_FDNAMES=a:b:c:d:e; \
+        exec 3</etc/passwd 4</etc/group 5</etc/hosts 6</etc/hostname 7</etc/fstab 8</etc/shadow; exec \"$@\"";
+    let line = ["run", "--preserve-fds", "1", &case.id];
+    let call = case.call(&line).env("LISTEN_FDS", "5");
+    let seen = Seen::parse(&call.under(giving).answer()?.ok()?.out())?;
+    let fds = seen.fds();
+    for (number, name) in [
+        (3, "passwd"),
+        (4, "group"),
+        (5, "hosts"),
+        (6, "hostname"),
+        (7, "fstab"),
+        (8, "shadow"),
+    ] {
+        has(fds.get(&number).map_or("", String::as_str), name)?;
+    }
+    same("number", fds.len(), 9)?;
+    has(seen.part("env"), "LISTEN_FDS=5")?;
     has(seen.part("env"), "LISTEN_PID=1")
 }
 

@@ -49,10 +49,15 @@ fn read_only_root_keeps_flags(case: &Case) -> Outcome {
     let path = bundle.rootfs.to_string_lossy().into_owned();
     case.edit(|c| c["root"] = json!({"path": path, "readonly": true}))?;
     let root = case.probe().and_then(|seen| seen.mount("/"));
+    // There the flags are locked, and what takes them away is refused.
+    case.edit(with_user_namespace)?;
+    bundle.give_to(MAPPED_ROOT)?;
+    let locked = case.probe().and_then(|seen| seen.mount("/"));
     nix::mount::umount2(&other, nix::mount::MntFlags::MNT_DETACH)?;
-    let root = root?;
-    for flag in ["ro", "nosuid", "nodev"] {
-        holds(format!("{flag} in {}", root.options), root.has(flag))?;
+    for root in [root?, locked?] {
+        for flag in ["ro", "nosuid", "nodev"] {
+            holds(format!("{flag} in {}", root.options), root.has(flag))?;
+        }
     }
     Ok(())
 }

@@ -26,6 +26,8 @@ list!["seccomp":
     exec_has_the_filter_too,
     hook_has_the_filter_too,
     flags,
+    flags_reach_the_kernel,
+    refusal_that_threads_bear,
 ];
 
 fn errno_of_a_rule(case: &Case) -> Outcome {
@@ -299,4 +301,59 @@ fn flags(case: &Case) -> Outcome {
         same("errno", getppid_under(case, profile)?, 77)?;
     }
     Ok(())
+}
+
+fn flags_reach_the_kernel(case: &Case) -> Outcome {
+    for (flag, seen) in [
+        ("SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_LOG"),
+        (
+            "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+            "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+        ),
+    ] {
+        let mut profile = but(&json!({"names": ["getppid"], "action": "SCMP_ACT_ERRNO"}));
+        profile["flags"] = json!([flag]);
+        program(case, Entry::Native, GETPPID, 0)?;
+        case.edit(|c| c["linux"]["seccomp"] = profile)?;
+        let (_, lines) = case.traced(&["run", &case.id], &["trace=seccomp"])?;
+        let filter = lines
+            .iter()
+            .find(|line| line.contains("SECCOMP_SET_MODE_FILTER"));
+        let filter = filter.map(String::as_str).unwrap_or_default();
+        crate::harness::has(filter, seen)?;
+    }
+    // It belongs to a listener, and is 32.
+    let mut profile = but(&json!({"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}));
+    profile["flags"] = json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
+    let path = case.bundle.dir.join("agent");
+    let _listener = std::os::unix::net::UnixListener::bind(&path)?;
+    profile["listenerPath"] = json!(path);
+    // Another call than the one that would wait for the agent.
+    program(case, Entry::Native, 124, 0)?;
+    case.edit(|c| c["linux"]["seccomp"] = profile)?;
+    let (_, lines) = case.traced(&["run", &case.id], &["trace=seccomp"])?;
+    let text = lines.join("\n");
+    crate::harness::has(&text, "NEW_LISTENER")?;
+    crate::harness::holds(
+        &text,
+        text.contains("0x20") || text.contains("WAIT_KILLABLE_RECV"),
+    )
+}
+
+/// The C library takes ENOSYS for a sign to use clone(2), any other error for the
+/// end (moby's profile has had either).
+fn refusal_that_threads_bear(case: &Case) -> Outcome {
+    const CLONE3: u32 = 435;
+    let mut profile = engines_profile()?;
+    for rule in profile["syscalls"].as_array_mut().into_iter().flatten() {
+        if let Some(names) = rule["names"].as_array_mut() {
+            names.retain(|name| name != "clone3");
+        }
+    }
+    if let Some(rules) = profile["syscalls"].as_array_mut() {
+        rules.push(json!({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS}));
+    }
+    program(case, Entry::Native, CLONE3, 0)?;
+    case.edit(|c| c["linux"]["seccomp"] = profile)?;
+    case.run()?.ended(ENOSYS).map(drop)
 }

@@ -1,8 +1,9 @@
 //! Terminals: the console socket, the foreground relay.
 
 mod foreground;
+mod odd;
 mod socket;
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [socket::tests(), foreground::tests()].concat()
+    [socket::tests(), foreground::tests(), odd::tests()].concat()
 }

@@ -83,18 +83,45 @@ fn owner_of_the_terminal(case: &Case) -> Outcome {
 
 fn pidfd_socket(case: &Case) -> Outcome {
     case.bundle.script("exec sleep 600")?;
-    let socket = ConsoleSocket::listen(&case.bundle.dir)?;
-    case.rt(&["create", "--pidfd-socket", &socket.arg(), &case.id])?
-        .ok()?;
+    for verb in ["create", "run"] {
+        let socket = ConsoleSocket::listen(&case.bundle.beside(verb)?)?;
+        let detach = if verb == "run" {
+            "--detach=true"
+        } else {
+            "--no-pivot=false"
+        };
+        case.rt(&[verb, detach, "--pidfd-socket", &socket.arg(), &case.id])?
+            .ok()?;
+        stands_for(&socket, &case.pid()?.to_string())?;
+        if verb == "create" {
+            case.destroy()?;
+        }
+    }
+    let socket = ConsoleSocket::listen(&case.bundle.beside("exec")?)?;
+    let line = [
+        "exec",
+        "-d",
+        "--pid-file",
+        "pid",
+        "--pidfd-socket",
+        &socket.arg(),
+        &case.id,
+        "sleep",
+        "600",
+    ];
+    case.rt(&line)?.ok()?;
+    stands_for(
+        &socket,
+        &std::fs::read_to_string(case.bundle.dir.join("pid"))?,
+    )
+}
+
+/// The descriptor that came is this process's.
+fn stands_for(socket: &ConsoleSocket, pid: &str) -> Outcome {
     let (_, fd) = socket.receive()?;
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd()))?;
-    same(
-        "the pid it stands for",
-        info.lines()
-            .find_map(|line| line.strip_prefix("Pid:"))
-            .map(str::trim),
-        Some(case.pid()?.to_string().as_str()),
-    )
+    let line = info.lines().find_map(|line| line.strip_prefix("Pid:"));
+    same("the pid it stands for", line.map(str::trim), Some(pid))
 }
 
 fn socket_with_a_long_path(case: &Case) -> Outcome {
