@@ -56,13 +56,13 @@ impl Cgroup {
 /// `memory.oom_control` with an eventfd (the kernel's admin-guide/cgroup-v1,
 /// "OOM Control").
 fn v1(folder: &str) -> Result<Source, StepError> {
-    let fail = |errno| StepError::new("watch", format!("{folder}/memory.oom_control"), errno);
-    let control = format!("{folder}/cgroup.event_control");
+    let control = format!("{folder}/memory.oom_control");
+    let fail = |errno| StepError::new("watch", control.clone(), errno);
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
     let counter = EventFd::from_flags(flags).map_err(fail)?;
-    let file = small_file::open_to_read(&format!("{folder}/memory.oom_control")).map_err(fail)?;
+    let file = small_file::open_to_read(&control).map_err(fail)?;
     let line = format!("{} {}", counter.as_raw_fd(), file.as_raw_fd());
-    small_file::write(&control, &line).map_err(fail)?;
+    small_file::write(&format!("{folder}/cgroup.event_control"), &line).map_err(fail)?;
     Ok(Source::V1 {
         counter,
         control,
@@ -89,7 +89,7 @@ impl OomWatch<'_> {
                 counter, control, ..
             } => match counter.read() {
                 // The counter goes up once more when the cgroup is removed.
-                Ok(_) => Ok(small_file::open_to_write(control).is_ok()),
+                Ok(_) => Ok(small_file::open_to_read(control).is_ok()),
                 Err(Errno::EAGAIN) => Ok(false),
                 Err(errno) => Err(fail(errno)),
             },

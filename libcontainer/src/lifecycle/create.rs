@@ -37,13 +37,17 @@ pub fn run(root: &StateRoot, request: &CreateRequest, mode: RunMode) -> Result<E
             poststart(made)?;
             Ok(Exit(0))
         }
-        RunMode::Foreground { keep, no_subreaper } => {
+        RunMode::Foreground {
+            keep,
+            no_subreaper,
+            confined,
+        } => {
             if !no_subreaper {
                 foreground::become_subreaper()?;
             }
             let foreground = Foreground::enter()?;
             let made = set_up(root, request, StartGate::Socket, mode)?;
-            stay(made, &foreground, keep)
+            stay(made, &foreground, keep, confined)
         }
     }
 }
@@ -64,7 +68,7 @@ fn poststart(made: Made) -> Result<Made> {
     Ok(made)
 }
 
-fn stay(made: Made, foreground: &Foreground, keep: bool) -> Result<Exit> {
+fn stay(made: Made, foreground: &Foreground, keep: bool, confined: bool) -> Result<Exit> {
     let Made {
         dir,
         record,
@@ -78,5 +82,5 @@ fn stay(made: Made, foreground: &Foreground, keep: bool) -> Result<Exit> {
         pidfd: child.pidfd,
         master,
     };
-    foreground::attend(attended, foreground, keep)
+    foreground::attend(attended, foreground, keep, confined)
 }

@@ -14,6 +14,7 @@ use crate::Result;
 use crate::cgroups::OomWatch;
 use crate::container::StateRoot;
 use crate::error::{Error, ErrorKind, StepError};
+use crate::security::jail::{self, Duty};
 use crate::sys::Errno;
 
 /// Something that is told of a container.
@@ -33,6 +34,10 @@ pub struct Watch<'a> {
     /// A descriptor that is written to: the watch ends when nobody reads there
     /// any more.
     pub reader: Option<BorrowedFd<'a>>,
+    /// Give up what a watch does not need, for ever: capabilities, changes of files,
+    /// most system calls. For a program of one thread that ends afterwards; another
+    /// only gets a warning.
+    pub confined: bool,
 }
 
 /// Tells what happens to a container until it stops, the caller breaks off, or
@@ -49,6 +54,7 @@ pub struct Watch<'a> {
 /// let watch = Watch {
 ///     interval: Duration::from_secs(10),
 ///     reader: None,
+///     confined: false,
 /// };
 /// events(&StateRoot::at("/run/example"), "web", watch, &mut |event| {
 ///     match event {
@@ -85,6 +91,11 @@ pub fn events(
     let cgroup = loaded.cgroup()?;
     let mut oom = cgroup.watch_oom()?;
     let timer = timer(watch.interval).map_err(failed)?;
+    if watch.confined
+        && let Err(refused) = jail::enter(Duty::Watch)
+    {
+        log::warn!("{refused}");
+    }
     loop {
         let ready = wait(init.as_fd(), &timer, oom.as_ref(), watch.reader).map_err(failed)?;
         // An init that was killed for want of memory ends the watch, and why it

@@ -78,15 +78,14 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
             work.carry_out(tenant)?;
             Ok(Exit(0))
         }
-        RunMode::Foreground { .. } => {
+        RunMode::Foreground { confined, .. } => {
             let foreground = Foreground::enter()?;
             let (child, master) = work.carry_out(tenant)?;
             let relay = match master {
                 Some(master) => Relay::new(master)?,
                 None => Relay::without_terminal(),
             };
-            let ended = relay.run(&foreground, child.pidfd.as_fd(), child.pid)?;
-            Ok(foreground::exit_code(ended))
+            Ok(foreground::relay(relay, &foreground, &child, confined)?)
         }
     }
 }

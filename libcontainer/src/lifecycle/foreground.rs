@@ -4,8 +4,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::delete;
+use super::keeper::Keeper;
 use super::request::Exit;
 use crate::error::{Error, StepError};
+use crate::process::Child;
+use crate::security::jail::{self, Duty};
 use crate::state::{Record, StateDir};
 use crate::sys::process::Ended;
 use crate::terminal::{Foreground, Relay};
@@ -28,6 +31,7 @@ pub(super) fn attend(
     mut attended: Attended,
     foreground: &Foreground,
     keep: bool,
+    confined: bool,
 ) -> Result<Exit, Error> {
     // Others may look and act while we wait.
     attended.dir.unlock();
@@ -35,21 +39,52 @@ pub(super) fn attend(
         Some(master) => Relay::new(master),
         None => Ok(Relay::without_terminal()),
     };
-    let ended = relay.and_then(|relay| relay.run(foreground, attended.pidfd.as_fd(), attended.pid));
-    if keep {
-        return Ok(exit_code(ended?));
+    let pidfd = attended.pidfd.as_fd();
+    let mut destroy = || delete::destroy(&mut attended.dir, &attended.record, Some(pidfd));
+    let mut keeper = None;
+    let mut confine = || {
+        if !keep {
+            keeper = Some(Keeper::leave_behind(&mut destroy)?);
+        }
+        jail::enter(Duty::Relay)
+    };
+    let ended = relay.and_then(|relay| {
+        relay.run(foreground, pidfd, attended.pid, &mut || {
+            if confined {
+                warn_of(confine().map_err(Error::from));
+            }
+        })
+    });
+    if !keep {
+        // Deleted by somebody else meanwhile is as good.
+        warn_of(match keeper {
+            Some(keeper) => keeper.finish().map_err(Error::from),
+            None => destroy(),
+        });
     }
-    let removed = delete::destroy(
-        &mut attended.dir,
-        &attended.record,
-        Some(attended.pidfd.as_fd()),
-    );
-    let ended = ended?;
-    // Deleted by somebody else meanwhile is as good.
-    if let Err(error) = removed {
+    Ok(exit_code(ended?))
+}
+
+/// Relays for a process of a container that stays when the process has ended.
+pub(super) fn relay(
+    relay: Relay,
+    foreground: &Foreground,
+    child: &Child,
+    confined: bool,
+) -> Result<Exit, StepError> {
+    let mut confine = || {
+        if confined {
+            warn_of(jail::enter(Duty::Relay).map_err(Error::from));
+        }
+    };
+    let ended = relay.run(foreground, child.pidfd.as_fd(), child.pid, &mut confine)?;
+    Ok(exit_code(ended))
+}
+
+fn warn_of(result: Result<(), Error>) {
+    if let Err(error) = result {
         log::warn!("{error}");
     }
-    Ok(exit_code(ended))
 }
 
 /// Orphans of the container become ours to reap.
@@ -59,7 +94,7 @@ pub(super) fn become_subreaper() -> Result<(), Error> {
 }
 
 /// As shells have it: the status, or 128 and the signal.
-pub(super) fn exit_code(ended: Ended) -> Exit {
+fn exit_code(ended: Ended) -> Exit {
     let code = match ended {
         Ended::Exited(status) => status,
         Ended::Signaled(signal) => signal.saturating_add(128),

@@ -12,6 +12,7 @@ mod foreground;
 mod host;
 mod images;
 mod interfaces;
+mod keeper;
 mod kill;
 mod limits;
 mod list;

@@ -74,6 +74,11 @@ pub enum RunMode {
         keep: bool,
         /// Do not become a child subreaper (`--no-subreaper`).
         no_subreaper: bool,
+        /// Give up what this needs no more, once the process runs: capabilities,
+        /// files, most system calls. They are not given back, and the container is
+        /// deleted by a copy of the process that was left behind for it. For a
+        /// program of one thread that ends afterwards; another only gets a warning.
+        confined: bool,
     },
 }
 

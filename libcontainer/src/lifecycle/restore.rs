@@ -42,13 +42,17 @@ pub fn restore(root: &StateRoot, request: &RestoreRequest, mode: RunMode) -> Res
             make_again(root, request, mode)?;
             Ok(Exit(0))
         }
-        RunMode::Foreground { keep, no_subreaper } => {
+        RunMode::Foreground {
+            keep,
+            no_subreaper,
+            confined,
+        } => {
             if !no_subreaper {
                 foreground::become_subreaper()?;
             }
             let foreground = Foreground::enter()?;
             let made = make_again(root, request, mode)?;
-            foreground::attend(made, &foreground, keep)
+            foreground::attend(made, &foreground, keep, confined)
         }
     }
 }

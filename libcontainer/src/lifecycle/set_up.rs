@@ -126,6 +126,7 @@ pub fn plan(request: &CreateRequest) -> Result<ContainerPlan, Error> {
     let mode = RunMode::Foreground {
         keep: false,
         no_subreaper: true,
+        confined: false,
     };
     Ok(judge(&id, request, StartGate::Fifo, mode)?.plan)
 }

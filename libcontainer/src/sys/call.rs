@@ -59,6 +59,9 @@ pub(super) enum Call<'a> {
     KeyctlJoinSessionKeyring(&'a CStr),
     KeyctlSetperm(i32, u32),
     Kill(libc::pid_t, c_int),
+    /// The kinds of access that a ruleset handles: all of its first version.
+    LandlockCreateRuleset(&'a u64),
+    LandlockRestrictSelf(BorrowedFd<'a>),
     Mount {
         source: Option<&'a CStr>,
         target: &'a CStr,
@@ -242,6 +245,17 @@ impl Call<'_> {
                 )
             }
             Self::Kill(pid, signal) => (libc::SYS_kill, [int(pid), int(signal), 0, 0, 0, 0]),
+            Self::LandlockCreateRuleset(handled) => {
+                let size = size_of_val(handled);
+                (
+                    libc::SYS_landlock_create_ruleset,
+                    [at(handled), size, 0, 0, 0, 0],
+                )
+            }
+            Self::LandlockRestrictSelf(ruleset) => (
+                libc::SYS_landlock_restrict_self,
+                [fd(ruleset), 0, 0, 0, 0, 0],
+            ),
             Self::Mount {
                 source,
                 target,

@@ -20,6 +20,7 @@ pub(crate) mod clone;
 pub(crate) mod creds;
 pub(crate) mod fd;
 pub(crate) mod kill;
+pub(crate) mod landlock;
 pub(crate) mod mount;
 pub(crate) mod net;
 pub(crate) mod ns;

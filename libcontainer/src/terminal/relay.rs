@@ -18,6 +18,9 @@ use crate::sys::fd::standing;
 use crate::sys::process::{Ended, pidfd_send_signal, wait};
 use crate::sys::{Errno, Result};
 
+/// What a process has to live to be worth any care of ours, in milliseconds.
+const MOMENT: u8 = 50;
+
 /// Signals held back for us from the time before the process exists, so that
 /// none is lost.
 #[derive(Debug)]
@@ -145,16 +148,20 @@ impl Relay {
     }
 
     /// Relays until the process ends, and says how.
+    ///
+    /// `settle` is called once, before a byte of the container is read; where there
+    /// is no terminal, so that none ever is, when the process has lived for a moment.
     pub(crate) fn run(
         mut self,
         foreground: &Foreground,
         process: BorrowedFd<'_>,
         pid: libc::pid_t,
+        settle: &mut dyn FnMut(),
     ) -> std::result::Result<Ended, StepError> {
         let mut up = Lane::new();
         let mut down = Lane::new();
         let ended = self
-            .until_end(foreground, process, pid, &mut up, &mut down)
+            .until_end(foreground, process, pid, (&mut up, &mut down), settle)
             .map_err(|errno| StepError::new("relay for", format!("process {pid}"), errno))?;
         if let Some(shown) = &mut self.terminal {
             shown.drain(&mut down);
@@ -167,9 +174,13 @@ impl Relay {
         foreground: &Foreground,
         process: BorrowedFd<'_>,
         pid: libc::pid_t,
-        up: &mut Lane,
-        down: &mut Lane,
+        (up, down): (&mut Lane, &mut Lane),
+        settle: &mut dyn FnMut(),
     ) -> Result<Ended> {
+        let mut settled = self.terminal.is_some();
+        if settled {
+            settle();
+        }
         loop {
             let nothing = PollFlags::empty();
             let signals = PollFd::new(foreground.signals.as_fd(), PollFlags::POLLIN);
@@ -209,10 +220,12 @@ impl Relay {
                 }
                 Some(_) => 4,
             };
-            match poll(
-                fds.get_mut(..watched).unwrap_or_default(),
-                PollTimeout::NONE,
-            ) {
+            let patience = if settled {
+                PollTimeout::NONE
+            } else {
+                MOMENT.into()
+            };
+            match poll(fds.get_mut(..watched).unwrap_or_default(), patience) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),
             }
@@ -225,6 +238,10 @@ impl Relay {
             }
             if exited && let Some(ended) = wait(process, false)? {
                 return Ok(ended);
+            }
+            if !settled {
+                settled = true;
+                settle();
             }
         }
     }

@@ -57,6 +57,7 @@ fn run(session: &Session, words: &Words) -> Result<Exit> {
     let watch = Watch {
         interval,
         reader: Some(out.as_fd()),
+        confined: true,
     };
     let mut result = Ok(true);
     lifecycle::events(&session.root, id, watch, &mut |event| {

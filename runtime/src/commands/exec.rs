@@ -97,6 +97,7 @@ fn request(words: &Words) -> Result<ExecRequest> {
             RunMode::Foreground {
                 keep: false,
                 no_subreaper: true,
+                confined: true,
             }
         },
         cgroups: owned(&words.list("cgroup")),

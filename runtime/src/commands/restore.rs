@@ -64,6 +64,7 @@ fn run(session: &Session, words: &Words) -> Result<Exit> {
         RunMode::Foreground {
             keep: false,
             no_subreaper: words.switch("no-subreaper"),
+            confined: true,
         }
     };
     lifecycle::restore(&session.root, &request(session, words)?, mode)

@@ -62,6 +62,7 @@ fn mode(words: &Words) -> RunMode {
     RunMode::Foreground {
         keep: words.switch("keep"),
         no_subreaper: words.switch("no-subreaper"),
+        confined: true,
     }
 }
 
@@ -73,7 +74,11 @@ mod tests {
 
     #[test]
     fn waits_unless_detached() {
-        let foreground = |keep, no_subreaper| RunMode::Foreground { keep, no_subreaper };
+        let foreground = |keep, no_subreaper| RunMode::Foreground {
+            keep,
+            no_subreaper,
+            confined: true,
+        };
         assert_eq!(mode(&words(&["run", "c"])), foreground(false, false));
         assert_eq!(
             mode(&words(&["run", "--keep", "c", "-no-subreaper"])),

@@ -32,7 +32,7 @@ fn with_terminal(case: &Case, script: &str) -> Outcome {
 }
 
 /// Runs the call with this terminal as its controlling terminal and stdin, and its output on it.
-fn on(call: Call, pty: &Pty) -> Outcome<Call> {
+pub(super) fn on(call: Call, pty: &Pty) -> Outcome<Call> {
     let slave: PathBuf = nix::unistd::ttyname(&pty.slave)?;
     // A session of its own, whose first opened terminal becomes the controlling one.
     let script = format!(
