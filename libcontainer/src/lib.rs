@@ -41,6 +41,8 @@ pub mod dbus;
 pub mod devices;
 pub mod ebpf;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub(crate) mod hooks;
 pub mod idmap;
 pub mod intelrdt;

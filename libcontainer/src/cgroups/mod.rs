@@ -15,6 +15,8 @@ mod create;
 mod delegate;
 mod freezer;
 mod fs;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod join;
 mod kill;
 mod layout;

@@ -7,6 +7,8 @@
 mod address;
 mod connection;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod message;
 mod reader;
 mod text;

@@ -4,6 +4,8 @@
 //! Linux 4.12).
 
 mod address;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod link;
 mod message;
 mod socket;

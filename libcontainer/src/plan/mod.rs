@@ -7,6 +7,8 @@
 mod build;
 mod cgroup;
 mod devices;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod golden_tests;
 mod hooks;

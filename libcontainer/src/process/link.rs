@@ -51,6 +51,12 @@ impl Link {
         Ok(Self { socket })
     }
 
+    /// A socket of a test.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn from(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
     /// Its number, for a sweep that must leave it open.
     pub(crate) fn number(&self) -> RawFd {
         self.socket.as_raw_fd()

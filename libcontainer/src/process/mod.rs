@@ -6,6 +6,8 @@
 //! program. Both sides speak `protocol` over a `link`.
 
 mod ask;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod init;
 mod link;
 mod lookup;

@@ -48,7 +48,7 @@ fn read() -> Option<String> {
 }
 
 /// The sixth field of the first line whose third is the id.
-fn find(text: &str, uid: u32) -> Option<String> {
+pub(super) fn find(text: &str, uid: u32) -> Option<String> {
     text.lines().find_map(|line| {
         let mut fields = line.split(':');
         let id: u32 = fields.nth(2)?.parse().ok()?;

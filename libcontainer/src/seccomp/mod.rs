@@ -56,13 +56,15 @@ mod compile;
 mod decision;
 mod emit;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod known;
 mod multiplex;
 mod names;
 mod profile;
 mod ranges;
 mod table;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;
 
 pub use arch::Arch;

@@ -410,7 +410,7 @@ impl StateDir {
     }
 }
 
-fn parse_tenant(bytes: &[u8]) -> Result<(Remains, TenantFacts), String> {
+pub(super) fn parse_tenant(bytes: &[u8]) -> Result<(Remains, TenantFacts), String> {
     let rest = bytes
         .strip_prefix(TENANT_MARK)
         .ok_or("another version of lodge, or nobody, wrote it")?;

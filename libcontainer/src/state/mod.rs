@@ -1,6 +1,8 @@
 //! What is kept of a container on disk: one directory each.
 
 mod dir;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod identity;
 mod record;
 

@@ -5,10 +5,10 @@ use crate::seccomp::Instruction;
 
 /// `struct seccomp_data`, without the instruction pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Data {
-    pub(super) number: u32,
-    pub(super) arch: u32,
-    pub(super) args: [u64; 6],
+pub(in crate::seccomp) struct Data {
+    pub(in crate::seccomp) number: u32,
+    pub(in crate::seccomp) arch: u32,
+    pub(in crate::seccomp) args: [u64; 6],
 }
 
 impl Data {
@@ -29,7 +29,7 @@ impl Data {
     }
 }
 
-pub(super) fn check(program: &[Instruction]) {
+pub(in crate::seccomp) fn check(program: &[Instruction]) {
     assert!(!program.is_empty() && program.len() <= 4096);
     for (at, instruction) in program.iter().enumerate() {
         let room = program.len() - at - 1;
@@ -47,12 +47,12 @@ pub(super) fn check(program: &[Instruction]) {
     assert_eq!(program.last().unwrap().code, 0x06, "the last is a RET");
 }
 
-pub(super) fn run(program: &[Instruction], data: &Data) -> u32 {
+pub(in crate::seccomp) fn run(program: &[Instruction], data: &Data) -> u32 {
     trace(program, data).0
 }
 
 /// The answer, and whether the kernel can know it without the arguments.
-pub(super) fn trace(program: &[Instruction], data: &Data) -> (u32, bool) {
+pub(in crate::seccomp) fn trace(program: &[Instruction], data: &Data) -> (u32, bool) {
     let (mut at, mut accumulator, mut constant) = (0, 0, true);
     loop {
         let instruction = program[at];

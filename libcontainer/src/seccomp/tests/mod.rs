@@ -1,4 +1,7 @@
 //! The program against readers that share no code with the compiler.
+//! The interpreter and the naive reader serve the fuzzer too, which has no use for
+//! the rest.
+#![cfg_attr(fuzzing, allow(dead_code, unused_imports, clippy::allow_attributes))]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -7,21 +10,30 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[cfg(test)]
 mod faults;
 mod interpreter;
+#[cfg(test)]
 mod kernel;
+#[cfg(test)]
 mod listing;
+#[cfg(test)]
 mod multiplexers;
-mod naive;
+pub(super) mod naive;
+#[cfg(test)]
 mod names;
+#[cfg(test)]
 mod operators;
+#[cfg(test)]
 mod precedence;
+#[cfg(test)]
 mod profiles;
+#[cfg(test)]
 mod programs;
 
 use super::{Arch, Filter, compile};
 use crate::spec::oci::LinuxSeccomp;
-use interpreter::Data;
+pub(super) use interpreter::{Data, check, run};
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_THREAD;
@@ -61,6 +73,6 @@ fn data(arch: Arch, number: u32, args: &[u64]) -> Data {
 
 impl Filter {
     fn answer(&self, data: &Data) -> u32 {
-        interpreter::run(&self.program, data)
+        run(&self.program, data)
     }
 }

@@ -12,7 +12,7 @@ struct Rule {
     action: u32,
 }
 
-pub(super) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data) -> u32 {
+pub(in crate::seccomp) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data) -> u32 {
     let mut archs = vec![native];
     for arch in spec.architectures().iter().flatten() {
         archs.extend(Arch::from_spec(*arch, native));
