@@ -51,6 +51,7 @@ pub mod mounts;
 pub mod namespaces;
 pub(crate) mod netlink;
 pub mod network;
+pub(crate) mod notify;
 pub(crate) mod path;
 pub mod plan;
 pub mod process;

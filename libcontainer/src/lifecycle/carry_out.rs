@@ -4,6 +4,7 @@
 //! limits and the record. They meet where the order matters: the id maps, the
 //! cgroup, the hooks, and the end.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use super::streams::{self, Ids};
 use super::supervise::{self, Answers, Ready};
 use super::terminal::hand_over_terminal;
 use super::undo::Undo;
-use super::{delete, milestones, net_devices, pid_file};
+use super::{delete, milestones, net_devices, pid_file, readiness};
 use crate::cgroups::{Cgroup, HierarchyPlan};
 use crate::container::{Caller, Status};
 use crate::error::{Error, StepError};
@@ -25,6 +26,7 @@ use crate::hooks;
 use crate::idmap;
 use crate::intelrdt::ResctrlRecord;
 use crate::namespaces::Kind;
+use crate::notify::Ear;
 use crate::plan::{ContainerPlan, StartGate};
 use crate::process::{Child, Order, Request, spawn};
 use crate::state::{Record, StateDir, start_time};
@@ -42,6 +44,8 @@ pub(super) struct Made {
     pub(super) child: Child,
     /// The terminal's master, when it is ours to relay.
     pub(super) master: Option<OwnedFd>,
+    /// Where the program tells that it is ready, unless that is for `start` to hear.
+    pub(super) ear: Option<Ear>,
 }
 
 /// The plan with all that it is carried out with.
@@ -53,6 +57,8 @@ pub(super) struct Work<'a> {
     pub(super) agent: Option<&'a Agent>,
     pub(super) pid_file: Option<&'a Path>,
     pub(super) rootless: bool,
+    /// Whom to tell that the program is ready.
+    pub(super) manager: Option<&'a OsStr>,
 }
 
 impl Work<'_> {
@@ -69,6 +75,15 @@ impl Work<'_> {
         });
         let fifo = dir.make_fifo()?;
         step("FIFO made");
+        let mut ear = None;
+        if let Some(manager) = self.manager {
+            dir.make_notify_folder()?;
+            step("notify directory made");
+            if matches!(self.plan.init.gate, StartGate::Socket) {
+                ear = readiness::listen(&dir, Some(manager.to_owned()))?;
+                step("notify socket made");
+            }
+        }
         // On cgroup v2 alone the process starts in its cgroup, but not in a unit
         // of systemd's, which is made for a process that is there.
         let plan = &self.plan.cgroup;
@@ -97,6 +112,7 @@ impl Work<'_> {
             record,
             child,
             master,
+            ear,
         })
     }
 

@@ -6,7 +6,7 @@ use super::carry_out::Made;
 use super::foreground::{self, Attended};
 use super::request::{CreateRequest, Exit, RunMode};
 use super::set_up::set_up;
-use super::{delete, start};
+use super::{delete, readiness, start};
 use crate::Result;
 use crate::container::StateRoot;
 use crate::plan::StartGate;
@@ -34,7 +34,11 @@ pub fn run(root: &StateRoot, request: &CreateRequest, mode: RunMode) -> Result<E
     match mode {
         RunMode::Detached => {
             let made = set_up(root, request, StartGate::Socket, mode)?;
-            poststart(made)?;
+            let mut made = poststart(made)?;
+            if let Some(ear) = &made.ear {
+                made.dir.unlock();
+                readiness::pass_on(ear, made.child.pidfd.as_fd(), made.child.pid)?;
+            }
             Ok(Exit(0))
         }
         RunMode::Foreground {
@@ -74,6 +78,7 @@ fn stay(made: Made, foreground: &Foreground, keep: bool, confined: bool) -> Resu
         record,
         child,
         master,
+        ear,
     } = poststart(made)?;
     let attended = Attended {
         dir,
@@ -81,6 +86,7 @@ fn stay(made: Made, foreground: &Foreground, keep: bool, confined: bool) -> Resu
         pid: child.pid,
         pidfd: child.pidfd,
         master,
+        ear,
     };
     foreground::attend(attended, foreground, keep, confined)
 }

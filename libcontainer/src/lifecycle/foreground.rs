@@ -1,17 +1,18 @@
 //! What `run` and `exec` have in common while they stay.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::delete;
 use super::keeper::Keeper;
 use super::request::Exit;
 use crate::error::{Error, StepError};
+use crate::notify::Ear;
 use crate::process::Child;
 use crate::security::jail::{self, Duty};
 use crate::state::{Record, StateDir};
 use crate::sys::process::Ended;
-use crate::terminal::{Foreground, Relay};
+use crate::terminal::{Aside, Foreground, Relay};
 
 /// A container that runs, and whose end is waited for.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Attended {
     pub(super) pidfd: Rc<OwnedFd>,
     /// The terminal's master, when it is ours to relay.
     pub(super) master: Option<OwnedFd>,
+    /// Where its program tells that it is ready.
+    pub(super) ear: Option<Ear>,
 }
 
 /// Relays terminal and signals until the init ends, and says how it did; then the
@@ -39,6 +42,13 @@ pub(super) fn attend(
         Some(master) => Relay::new(master),
         None => Ok(Relay::without_terminal()),
     };
+    let aside: Option<Box<dyn Aside>> = match attended.ear.take() {
+        Some(ear) => Some(Box::new(Readiness {
+            ear,
+            own: nix::unistd::Pid::this().as_raw(),
+        })),
+        None => None,
+    };
     let pidfd = attended.pidfd.as_fd();
     let mut destroy = || delete::destroy(&mut attended.dir, &attended.record, Some(pidfd));
     let mut keeper = None;
@@ -49,11 +59,13 @@ pub(super) fn attend(
         jail::enter(Duty::Relay)
     };
     let ended = relay.and_then(|relay| {
-        relay.run(foreground, pidfd, attended.pid, &mut || {
-            if confined {
-                warn_of(confine().map_err(Error::from));
-            }
-        })
+        relay
+            .with_aside(aside)
+            .run(foreground, pidfd, attended.pid, &mut || {
+                if confined {
+                    warn_of(confine().map_err(Error::from));
+                }
+            })
     });
     if !keep {
         // Deleted by somebody else meanwhile is as good.
@@ -84,6 +96,27 @@ pub(super) fn relay(
 fn warn_of(result: Result<(), Error>) {
     if let Err(error) = result {
         log::warn!("{error}");
+    }
+}
+
+/// The word that the program is ready. The manager goes on to watch us, who stay
+/// until the container ends; asking for our own number is not among what a jailed
+/// process may.
+#[derive(Debug)]
+struct Readiness {
+    ear: Ear,
+    own: libc::pid_t,
+}
+
+impl AsFd for Readiness {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ear.as_fd()
+    }
+}
+
+impl Aside for Readiness {
+    fn goes_on(&mut self) -> bool {
+        self.ear.hear(self.own).is_none()
     }
 }
 

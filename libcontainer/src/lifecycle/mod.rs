@@ -25,6 +25,7 @@ mod pause;
 mod pid_file;
 mod pid_namespace;
 mod ps;
+mod readiness;
 mod request;
 mod restore;
 mod set_up;

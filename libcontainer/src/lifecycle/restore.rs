@@ -9,6 +9,7 @@ use super::checkpoint::{CONFIG, inode, warn_of_rootless};
 use super::foreground::{self, Attended};
 use super::host::open_namespaces;
 use super::images::Images;
+use super::readiness;
 use super::request::{Exit, RestoreRequest, RunMode};
 use super::set_up::{Wanted, judge, record};
 use super::undo::Undo;
@@ -60,7 +61,8 @@ pub fn restore(root: &StateRoot, request: &RestoreRequest, mode: RunMode) -> Res
 /// Reads the bundle, makes the plan, has CRIU carry it out.
 fn make_again(root: &StateRoot, request: &RestoreRequest, mode: RunMode) -> Result<Attended> {
     let id = ContainerId::new(&request.container.id)?;
-    let wanted = judge(&id, &request.container, StartGate::Socket, mode)?;
+    let shown_in = readiness::manager().map(|_| root);
+    let wanted = judge(&id, &request.container, StartGate::Socket, mode, shown_in)?;
     let Wanted {
         spec, bundle, plan, ..
     } = wanted;
@@ -72,6 +74,9 @@ fn make_again(root: &StateRoot, request: &RestoreRequest, mode: RunMode) -> Resu
     let record = record(&spec, &plan, id.as_str(), &bundle);
     let state = root.path().join(id.as_str());
     let dir = StateDir::create(root, id)?;
+    if shown_in.is_some() {
+        dir.make_notify_folder()?;
+    }
     let work = Work {
         request,
         plan: &plan,
@@ -174,6 +179,7 @@ impl Work<'_> {
             pid,
             pidfd: Rc::new(pidfd),
             master: made.master,
+            ear: None,
         })
     }
 

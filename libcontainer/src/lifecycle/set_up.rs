@@ -11,6 +11,7 @@ use super::caller_fds::CallerFds;
 use super::carry_out::{Made, Work};
 use super::host::{open_namespaces, own_environment, probe};
 use super::listener::Agent;
+use super::readiness;
 use super::request::{CreateRequest, RunMode};
 use super::terminal::check_terminal;
 use crate::cgroups::{CgroupRecord, RecordedHierarchy, RecordedUnit};
@@ -36,7 +37,9 @@ pub(super) fn set_up(
     mode: RunMode,
 ) -> Result<Made, Error> {
     let id = ContainerId::new(&request.id)?;
-    let wanted = judge(&id, request, gate, mode)?;
+    let manager = readiness::manager();
+    let shown_in = manager.is_some().then_some(root);
+    let wanted = judge(&id, request, gate, mode, shown_in)?;
     let Wanted {
         spec,
         bundle,
@@ -64,6 +67,7 @@ pub(super) fn set_up(
         agent: agent.as_ref(),
         pid_file: request.stdio.pid_file.as_deref(),
         rootless,
+        manager: manager.as_deref(),
     };
     work.carry_out(dir, record)
 }
@@ -77,14 +81,20 @@ pub(super) struct Wanted {
     pub(super) rootless: bool,
 }
 
+/// Reads and judges. With a root, the container's directory there will have a place
+/// for the word that the program is ready.
 pub(super) fn judge(
     id: &ContainerId,
     request: &CreateRequest,
     gate: StartGate,
     mode: RunMode,
+    notify: Option<&StateRoot>,
 ) -> Result<Wanted, Error> {
     let bundle = absolute(&request.bundle)?;
-    let (spec, notes) = read_config(&bundle, request)?;
+    let (mut spec, notes) = read_config(&bundle, request)?;
+    if let Some(root) = notify {
+        readiness::show(&mut spec, root, id)?;
+    }
     for note in notes {
         log::warn!("{note}");
     }
@@ -128,7 +138,7 @@ pub fn plan(request: &CreateRequest) -> Result<ContainerPlan, Error> {
         no_subreaper: true,
         confined: false,
     };
-    Ok(judge(&id, request, StartGate::Fifo, mode)?.plan)
+    Ok(judge(&id, request, StartGate::Fifo, mode, None)?.plan)
 }
 
 fn absolute(bundle: &Path) -> Result<PathBuf, Error> {

@@ -6,6 +6,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::delete;
 use super::load::Loaded;
+use super::readiness;
 use crate::Result;
 use crate::container::{StateRoot, Status};
 use crate::error::{Error, ErrorKind, StepError};
@@ -34,6 +35,7 @@ pub fn start(root: &StateRoot, id: &str) -> Result<()> {
         Status::Paused => return refuse("cannot start a paused container"),
         Status::Creating => return refuse("cannot start a container that is being created"),
     }
+    let ear = readiness::listen(&loaded.dir, readiness::manager())?;
     let fifo = match loaded.dir.take_fifo() {
         Ok(fifo) => fifo,
         Err(Errno::ENXIO) => return refuse("cannot start a container that has stopped"),
@@ -51,6 +53,10 @@ pub fn start(root: &StateRoot, id: &str) -> Result<()> {
         let init = loaded.init.as_ref().map(AsFd::as_fd);
         delete::destroy(&mut loaded.dir, &loaded.record, init)?;
         return Err(failed);
+    }
+    if let (Some(ear), Some(init)) = (ear, &loaded.init) {
+        loaded.dir.unlock();
+        readiness::pass_on(&ear, init.as_fd(), loaded.record.pid)?;
     }
     Ok(())
 }

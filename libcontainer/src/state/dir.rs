@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{AtFlags, OFlag, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat, mknodat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::{Record, Remains};
@@ -33,6 +33,9 @@ const TENANT_MARK: &[u8] = b"lodge exec.plan\x02";
 /// The FIFO that the init waits at. Its name says how far `create` is.
 const FIFO: &CStr = c"exec.fifo";
 const FIFO_NEW: &CStr = c".exec.fifo";
+/// The directory for the socket by which the program tells that it is ready.
+pub(crate) const NOTIFY: &str = "notify";
+const NOTIFY_SOCKET: &CStr = c"notify.sock";
 
 /// As long as a command waits for another that changes the same container.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -344,6 +347,48 @@ impl StateDir {
             .map_err(|errno| self.failed("open the start FIFO in", errno))
     }
 
+    /// Makes the directory that the container is shown, for all of its users.
+    pub(crate) fn make_notify_folder(&self) -> Result<(), Error> {
+        // Whatever the caller's umask is.
+        let mode = Mode::from_bits_truncate(0o755);
+        mkdirat(&self.directory, NOTIFY, mode)
+            .and_then(|()| fchmod(self.open_notify_folder()?, mode))
+            .map_err(|errno| self.failed("make the notify directory in", errno))
+    }
+
+    /// That directory; none when it was not made.
+    pub(crate) fn notify_folder(&self) -> Result<Option<OwnedFd>, Error> {
+        match self.open_notify_folder() {
+            Ok(folder) => Ok(Some(folder)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.failed("open the notify directory in", errno)),
+        }
+    }
+
+    fn open_notify_folder(&self) -> Result<OwnedFd, Errno> {
+        openat(
+            &self.directory,
+            NOTIFY,
+            FOLDER | OFlag::O_NOFOLLOW,
+            Mode::empty(),
+        )
+    }
+
+    fn remove_notify_folder(&self) -> Result<(), Errno> {
+        let missing_is_fine = |done| match done {
+            Err(Errno::ENOENT) => Ok(()),
+            done => done,
+        };
+        match self.open_notify_folder() {
+            Ok(folder) => {
+                missing_is_fine(unlinkat(&folder, NOTIFY_SOCKET, UnlinkatFlags::NoRemoveDir))?;
+                missing_is_fine(unlinkat(&self.directory, NOTIFY, UnlinkatFlags::RemoveDir))
+            }
+            // Nothing of ours.
+            Err(_) => Ok(()),
+        }
+    }
+
     /// The container is made: it waits for `start`.
     pub(crate) fn announce(&self) -> Result<(), Error> {
         renameat(&self.directory, FIFO_NEW, &self.directory, FIFO)
@@ -397,6 +442,9 @@ impl StateDir {
         // What a command that was killed may have left as well comes after the rest.
         for names in [&[RECORD, TENANT][..], &[RECORD_NEW, FIFO, FIFO_NEW]] {
             if done == Err(Errno::ENOTEMPTY) {
+                if names.contains(&FIFO) {
+                    self.remove_notify_folder().map_err(failed)?;
+                }
                 for name in names {
                     self.unlink(name).map_err(failed)?;
                 }

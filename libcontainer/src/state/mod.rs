@@ -6,6 +6,6 @@ pub(crate) mod fuzz;
 mod identity;
 mod record;
 
-pub(crate) use dir::{Gate, StateDir, ids, open_root};
+pub(crate) use dir::{Gate, NOTIFY, StateDir, ids, open_root};
 pub(crate) use identity::{Identity, start_time};
 pub(crate) use record::{Record, Remains};

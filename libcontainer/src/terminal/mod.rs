@@ -9,4 +9,4 @@ mod relay;
 pub(crate) use console_socket::ConsoleSocket;
 pub(crate) use host::fit;
 pub(crate) use pty::Pty;
-pub(crate) use relay::{Foreground, Relay};
+pub(crate) use relay::{Aside, Foreground, Relay};

@@ -58,10 +58,17 @@ impl Drop for Foreground {
     }
 }
 
+/// Something else that is listened to meanwhile.
+pub(crate) trait Aside: AsFd + std::fmt::Debug {
+    /// Takes what has come; false when no more is awaited.
+    fn goes_on(&mut self) -> bool;
+}
+
 /// The relay for one process.
 #[derive(Debug)]
 pub(crate) struct Relay {
     terminal: Option<Shown>,
+    aside: Option<Box<dyn Aside>>,
 }
 
 #[derive(Debug)]
@@ -129,7 +136,10 @@ impl Lane {
 impl Relay {
     /// A relay without a terminal: signals alone.
     pub(crate) fn without_terminal() -> Self {
-        Self { terminal: None }
+        Self {
+            terminal: None,
+            aside: None,
+        }
     }
 
     /// A relay between a pty's master and the caller's terminal.
@@ -144,7 +154,13 @@ impl Relay {
                 reads: true,
                 open: true,
             }),
+            aside: None,
         })
+    }
+
+    /// The same, listening to this as well.
+    pub(crate) fn with_aside(self, aside: Option<Box<dyn Aside>>) -> Self {
+        Self { aside, ..self }
     }
 
     /// Relays until the process ends, and says how.
@@ -209,7 +225,8 @@ impl Relay {
                 // is not looked at.
                 None => (PollFd::new(process, nothing), PollFd::new(process, nothing)),
             };
-            let mut fds = [signals, exits, from_caller, terminal];
+            let unused = PollFd::new(process, nothing);
+            let mut fds = [signals, exits, from_caller, terminal, unused];
             // A side that has hung up would wake us for ever.
             let watched = match &self.terminal {
                 None => 2,
@@ -220,16 +237,25 @@ impl Relay {
                 }
                 Some(_) => 4,
             };
+            if let (Some(aside), Some(last)) = (&self.aside, fds.get_mut(watched)) {
+                *last = PollFd::new(aside.as_fd(), PollFlags::POLLIN);
+            }
+            let all = watched.saturating_add(usize::from(self.aside.is_some()));
             let patience = if settled {
                 PollTimeout::NONE
             } else {
                 MOMENT.into()
             };
-            match poll(fds.get_mut(..watched).unwrap_or_default(), patience) {
+            match poll(fds.get_mut(..all).unwrap_or_default(), patience) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),
             }
-            let exited = fds.get(1).and_then(PollFd::any).unwrap_or_default();
+            let has_come = |n: usize| fds.get(n).and_then(PollFd::any).unwrap_or_default();
+            let exited = has_come(1);
+            let said = self.aside.is_some() && has_come(watched);
+            if said && self.aside.as_mut().is_some_and(|aside| !aside.goes_on()) {
+                self.aside = None;
+            }
             if let Some(shown) = &mut self.terminal {
                 shown.pass(up, down);
             }

@@ -4,6 +4,7 @@ mod attributes;
 mod credentials;
 mod descriptors;
 mod program;
+mod readiness;
 
 pub(super) fn tests() -> Vec<super::Test> {
     [
@@ -11,6 +12,7 @@ pub(super) fn tests() -> Vec<super::Test> {
         credentials::tests(),
         attributes::tests(),
         descriptors::tests(),
+        readiness::tests(),
     ]
     .concat()
 }
