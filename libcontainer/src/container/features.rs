@@ -105,7 +105,12 @@ const HOOKS: [&str; 6] = [
 
 /// Annotations of a configuration that reach beyond its container. They are named
 /// before they are obeyed, so that what engines filter by this list stays right.
-const UNSAFE_ANNOTATIONS: [&str; 2] = ["org.criu.config", "org.systemd.property."];
+const UNSAFE_ANNOTATIONS: [&str; 4] = [
+    "org.criu.config",
+    "org.systemd.property.",
+    "run.oci.keep_original_groups",
+    "run.oci.pidfd_receiver",
+];
 
 const NAMESPACES: [oci::LinuxNamespaceType; 8] = [
     oci::LinuxNamespaceType::Cgroup,

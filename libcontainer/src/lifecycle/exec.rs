@@ -209,6 +209,7 @@ fn judge(
             memory_policy: facts.memory_policy.clone(),
             listen_fds: fds.listen,
             preserve_fds: fds.preserve,
+            keeps_groups: false,
             joins: true,
         },
         &mut findings,

@@ -54,6 +54,7 @@ pub(super) fn set_up(
         .stdio
         .pidfd_socket
         .as_deref()
+        .or_else(|| pidfd_receiver(&spec))
         .map(ConsoleSocket::connect)
         .transpose()?;
     let agent = Agent::connect(plan.init.seccomp.as_ref())?;
@@ -235,6 +236,12 @@ pub(super) fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path)
         poststart: plan.hooks.poststart.clone(),
         poststop: plan.hooks.poststop.clone(),
     }
+}
+
+/// A socket that the configuration names, for callers that cannot pass an option.
+fn pidfd_receiver(spec: &Spec) -> Option<&Path> {
+    let all = spec.annotations().as_ref()?;
+    all.get(plan::PIDFD_RECEIVER).map(Path::new)
 }
 
 fn checks_before_update(spec: &Spec) -> bool {

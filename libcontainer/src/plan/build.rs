@@ -7,7 +7,7 @@ use super::types::{
     ContainerPlan, HookState, HooksPlan, InitPlan, MemoryPolicy, ProcessPlan, RootfsPlan,
     StartGate, TenantFacts, TimeOffset,
 };
-use super::{cgroup, hooks, mapped_mounts, outside, process, rootfs, sysctl};
+use super::{annotations, cgroup, hooks, mapped_mounts, outside, process, rootfs, sysctl};
 use crate::cgroups::{Layout, Systemd};
 use crate::error::Findings;
 use crate::idmap::{self, IdMaps};
@@ -114,7 +114,14 @@ pub fn build(
         &mut findings,
     );
     let settings = Settings::of(linux, &mut findings);
-    let process = settings.process(spec, input, id_maps.as_ref(), &mut findings);
+    let asked = annotations::plan(spec, host.rootless, &mut findings);
+    let process = settings.process(
+        spec,
+        input,
+        id_maps.as_ref(),
+        asked.keep_groups,
+        &mut findings,
+    );
     let (hooks_plan, mut create_container, start_container) = all_hooks(spec, &mut findings);
     // Run by the init, whose own environment is empty.
     for hook in &mut create_container {
@@ -205,6 +212,7 @@ impl Settings {
         spec: &Spec,
         input: &Input<'_>,
         id_maps: Option<&IdMaps>,
+        keeps_groups: bool,
         findings: &mut Findings,
     ) -> Option<ProcessPlan> {
         let Some(asked) = spec.process() else {
@@ -218,6 +226,7 @@ impl Settings {
             memory_policy: self.memory_policy.clone(),
             listen_fds: input.listen_fds,
             preserve_fds: input.preserve_fds,
+            keeps_groups,
             joins: false,
         };
         Some(process(asked, &facts, findings))

@@ -4,6 +4,7 @@
 //! Nothing here changes the host; what the host is like was asked before, or is
 //! asked by reading alone.
 
+mod annotations;
 mod build;
 mod cgroup;
 mod devices;
@@ -19,6 +20,7 @@ mod rootfs;
 mod sysctl;
 mod types;
 
+pub(crate) use annotations::PIDFD_RECEIVER;
 pub use build::{Host, Input, build};
 pub(crate) use outside::unlisted;
 pub(crate) use process::{ProcessFacts, process};

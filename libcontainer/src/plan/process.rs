@@ -29,6 +29,8 @@ pub(crate) struct ProcessFacts<'a> {
     /// caller.
     pub(crate) listen_fds: u32,
     pub(crate) preserve_fds: u32,
+    /// The caller's supplementary groups stay.
+    pub(crate) keeps_groups: bool,
     /// A process that joins: its processors are its own matter.
     pub(crate) joins: bool,
 }
@@ -191,6 +193,7 @@ fn user(
         uid: asked.uid(),
         gid: asked.gid(),
         groups,
+        keeps_groups: facts.keeps_groups,
         umask: asked.umask(),
     }
 }
@@ -489,6 +492,7 @@ mod tests {
             memory_policy: None,
             listen_fds: 0,
             preserve_fds: 0,
+            keeps_groups: false,
             joins: false,
         };
         let mut findings = Findings::new();

@@ -234,6 +234,8 @@ pub struct UserPlan {
     pub gid: u32,
     /// Supplementary groups, exact.
     pub groups: Vec<u32>,
+    /// The caller's supplementary groups in their place.
+    pub keeps_groups: bool,
     /// The file mode mask.
     pub umask: Option<u32>,
 }

@@ -372,11 +372,13 @@ fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), 
     if leaves_root {
         creds::keep_capabilities(true).map_err(failed("keep", "capabilities".to_owned()))?;
     }
-    match creds::set_groups(&user.groups) {
-        // Groups cannot be set in a user namespace with one mapping: none are
-        // asked for then, and the caller's are not gained by anything.
-        Err(Errno::EPERM) if user.groups.is_empty() => {}
-        done => done.map_err(failed("set", format!("groups {:?}", user.groups)))?,
+    if !user.keeps_groups {
+        match creds::set_groups(&user.groups) {
+            // Groups cannot be set in a user namespace with one mapping: none are
+            // asked for then, and the caller's are not gained by anything.
+            Err(Errno::EPERM) if user.groups.is_empty() => {}
+            done => done.map_err(failed("set", format!("groups {:?}", user.groups)))?,
+        }
     }
     creds::set_gid(user.gid).map_err(failed("set", format!("group {}", user.gid)))?;
     creds::set_uid(user.uid).map_err(failed("set", format!("user {}", user.uid)))?;

@@ -73,3 +73,4 @@ pub use filter::{Filter, Instruction, Listener, MAX_INSTRUCTIONS};
 pub use known::{
     known_actions, known_archs, known_flags, known_operators, supported_actions, supported_flags,
 };
+pub(crate) use profile::is_known;

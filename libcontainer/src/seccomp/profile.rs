@@ -168,6 +168,11 @@ impl Profile {
     }
 }
 
+/// Whether a system call of this name is known, on whatever architecture.
+pub(crate) fn is_known(name: &str) -> bool {
+    Call::named(name).is_some() || multiplex::place(name).is_some()
+}
+
 /// What the filter returns for an action.
 fn returned(
     action: Action,

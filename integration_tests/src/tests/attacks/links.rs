@@ -11,6 +11,7 @@ use crate::harness::{Case, Outcome, holds};
 use crate::tests::list;
 
 list!["attacks":
+    renames_on_the_way,
     links_at_every_place,
     links_in_a_user_namespace,
     links_at_destinations_and_devices,
@@ -188,5 +189,46 @@ fn mounted_proc_elsewhere(case: &Case) -> Outcome {
     })?;
     case.run()?
         .fails(1, &["must be mounted on ordinary directory"])?;
+    case.nothing_left()
+}
+
+/// Directories on the way of mounts are exchanged with links all the time; a lookup
+/// that is disturbed is made again, and never leaves the root.
+fn renames_on_the_way(case: &Case) -> Outcome {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let decoy = Decoy::make(case)?;
+    let root = &case.bundle.rootfs;
+    fs::create_dir_all(root.join("a/b/c"))?;
+    fs::create_dir_all(root.join("other/b/c"))?;
+    symlink(decoy.path(), root.join("link"))?;
+    for (n, destination) in ["/a/b/c/m1", "/a/b/m2", "/a/m3"].into_iter().enumerate() {
+        case.bundle.mount(json!({
+            "destination": destination, "type": "tmpfs", "source": format!("storm{n}")}))?;
+    }
+    case.bundle
+        .script("grep -c ' storm' /proc/self/mountinfo; true")?;
+    let stop = AtomicBool::new(false);
+    let storm = || {
+        let (a, link) = (root.join("a"), root.join("link"));
+        while !stop.load(Ordering::Relaxed) {
+            let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
+            let cwd = nix::fcntl::AT_FDCWD;
+            let _ = nix::fcntl::renameat2(cwd, &a, cwd, &link, flags);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(storm);
+        let rounds = || -> Outcome {
+            for _ in 0..15 {
+                let answer = case.call(&["run", &case.id]).limit(20).answer()?;
+                holds(answer.err(), answer.code == 0 || answer.code == 1)?;
+                decoy.check()?;
+            }
+            Ok(())
+        };
+        let outcome = rounds();
+        stop.store(true, Ordering::Relaxed);
+        outcome
+    })?;
     case.nothing_left()
 }

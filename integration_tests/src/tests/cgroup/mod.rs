@@ -3,6 +3,7 @@
 mod crowds;
 mod delegated;
 mod events;
+mod freezer;
 mod limits;
 mod membership;
 mod occupied;
@@ -17,6 +18,7 @@ pub(super) fn tests() -> Vec<super::Test> {
         occupied::tests(),
         crowds::tests(),
         limits::tests(),
+        freezer::tests(),
         resources::tests(),
         delegated::tests(),
         update::tests(),

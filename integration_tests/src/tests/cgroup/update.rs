@@ -10,6 +10,7 @@ use crate::tests::list;
 
 list!["cgroup":
     update_of_memory,
+    update_of_memory_alone_keeps_swap,
     update_of_pids,
     update_of_cpu_keeps_the_rest,
     update_from_a_document,
@@ -74,6 +75,25 @@ fn update_of_memory(case: &Case) -> Outcome {
         same("limit", memory(case)?.as_str(), bytes)?;
     }
     case.status_is("running")
+}
+
+fn update_of_memory_alone_keeps_swap(case: &Case) -> Outcome {
+    running(case)?;
+    let swap = || {
+        file(
+            case,
+            "memory",
+            "memory.memsw.limit_in_bytes",
+            "memory.swap.max",
+        )
+    };
+    let before = swap()?;
+    case.rt(&["update", "--memory", "50M", &case.id])?.ok()?;
+    same("memory", memory(case)?.as_str(), "52428800")?;
+    same("swap", swap()?, before.clone())?;
+    from_stdin(case, &json!({"memory": {"limit": 54_525_952}}))?.ok()?;
+    same("memory", memory(case)?.as_str(), "54525952")?;
+    same("swap", swap()?, before)
 }
 
 fn update_of_pids(case: &Case) -> Outcome {

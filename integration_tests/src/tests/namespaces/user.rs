@@ -21,6 +21,8 @@ list!["namespaces":
     joined_user_namespace,
     joined_network_with_a_new_user_namespace,
     stdio_in_a_user_namespace,
+    sysctl_with_groups_that_are_not_mapped,
+    runtime_in_a_user_namespace_with_all_ids,
 ];
 
 fn mapped(case: &Case) -> Outcome {
@@ -188,4 +190,33 @@ fn stdio_in_a_user_namespace(case: &Case) -> Outcome {
     second.edit(|c| with_namespace(c, "user", Some(&path)))?;
     let out = second.run_script("echo one; echo two >> /dev/stdout")?;
     has(&out, "two")
+}
+
+fn sysctl_with_groups_that_are_not_mapped(case: &Case) -> Outcome {
+    mapped(case)?;
+    case.edit(|c| {
+        c["linux"]["sysctl"] = json!({"net.ipv4.ping_group_range": "0 2147483647"});
+    })?;
+    let words = ["net.ipv4.ping_group_range", "user namespace"];
+    case.run()?.fails(1, &words)?;
+    case.nothing_left()?;
+    case.edit(|c| c["linux"]["sysctl"] = json!({"net.ipv4.ping_group_range": "0 65535"}))?;
+    case.run_script("true").map(drop)
+}
+
+/// A namespace is told by its number, not by its maps: here all ids are as outside,
+/// and still devices cannot be made.
+fn runtime_in_a_user_namespace_with_all_ids(case: &Case) -> Outcome {
+    const INSIDE: &str = r#"
+        unshare --user bash -c 'until [ "$(id -u)" = 0 ]; do sleep 0.01; done; exec "$@"' bash "$@" & pid=$!
+        while [ "$(readlink /proc/$pid/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.01; done
+        echo 0 0 4294967295 > /proc/$pid/uid_map && echo 0 0 4294967295 > /proc/$pid/gid_map || kill $pid
+        wait $pid"#;
+    case.bundle
+        .script("id -u; echo x > /dev/null && stat -c %t:%T /dev/null; cat /proc/self/uid_map")?;
+    let answer = case.call(&["run", &case.id]).under(INSIDE).answer()?;
+    let out = answer.ok()?.out();
+    let mut lines = out.lines();
+    same("user", lines.next(), Some("0"))?;
+    same("null", lines.next(), Some("1:3"))
 }

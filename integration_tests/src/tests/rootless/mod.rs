@@ -15,6 +15,9 @@ list!["rootless":
     exec_joins_what_the_user_owns,
     setgroups_is_denied_for_one_mapping,
     ranges_are_mapped_by_the_tools,
+    one_user_and_a_range_of_groups,
+    groups_of_the_caller_that_stay,
+    network_of_the_host,
     ranges_without_the_tools_are_explained,
     ranges_that_are_not_the_users_are_refused,
     limits_without_a_cgroup_are_refused,
@@ -208,6 +211,70 @@ fn ranges_are_mapped_by_the_tools(case: &Case) -> Outcome {
             "5", "6", "6", "7", "allow", "0", &own, "1", "1", &range, "1000",
         ],
     )
+}
+
+/// One mapping needs no tool, the other does.
+fn one_user_and_a_range_of_groups(case: &Case) -> Outcome {
+    needs_the_tools()?;
+    prepare(case)?;
+    map_ranges(case, RANGE)?;
+    case.edit(|c| {
+        c["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": USER, "size": 1}]);
+        c["process"]["user"] = json!({"uid": 0, "gid": 6, "additionalGids": [7]});
+    })?;
+    case.bundle
+        .script("id -u; id -G; cat /proc/self/setgroups")?;
+    let out = with_ranges(case, "$PATH", &["run", &case.id])?.ok()?.out();
+    let words: Vec<&str> = out.split_whitespace().collect();
+    same("ids", words, vec!["0", "6", "7", "allow"])
+}
+
+/// Podman's `--group-add keep-groups`.
+fn groups_of_the_caller_that_stay(case: &Case) -> Outcome {
+    prepare(case)?;
+    let script = "grep ^Groups /proc/self/status";
+    case.bundle.script(script)?;
+    let with_groups =
+        format!("exec setpriv --reuid={USER} --regid={USER} --groups 7000001 -- \"$@\"");
+    let run = || {
+        case.call(&["run", &case.id])
+            .under(&with_groups)
+            .answer()?
+            .ok()
+    };
+    case.edit(|c| c["annotations"] = json!({"run.oci.keep_original_groups": "1"}))?;
+    // Not mapped: shown as nobody's.
+    same(
+        "kept",
+        run()?.out().split_whitespace().last(),
+        Some("65534"),
+    )
+}
+
+/// A new sysfs takes a network namespace that one owns; the host's is shown instead.
+fn network_of_the_host(case: &Case) -> Outcome {
+    prepare(case)?;
+    case.edit(|c| {
+        if let Some(list) = c["linux"]["namespaces"].as_array_mut() {
+            list.retain(|namespace| namespace["type"] != "network");
+        }
+        if let Some(mounts) = c["mounts"].as_array_mut() {
+            mounts.retain(|mount| {
+                !mount["destination"]
+                    .as_str()
+                    .is_some_and(|it| it.starts_with("/sys"))
+            });
+            mounts.push(
+                json!({"destination": "/sys", "type": "sysfs", "source": "sysfs",
+                "options": ["nosuid", "noexec", "nodev", "ro"]}),
+            );
+        }
+    })?;
+    let script =
+        "grep ' /sys ' /proc/self/mountinfo | cut -d' ' -f6; test -d /sys/class/net/lo && echo lo";
+    let out = run_script(case, script)?;
+    has(&out, "ro,")?;
+    has(&out, "lo")
 }
 
 fn ranges_without_the_tools_are_explained(case: &Case) -> Outcome {

@@ -1,0 +1,167 @@
+//! Annotations that crun acts upon. What is not done here is refused rather than
+//! passed over: the container would be another than its author means.
+
+use std::collections::HashMap;
+
+use crate::error::Findings;
+use crate::spec::oci::Spec;
+
+/// A listening socket that is sent a pidfd of the process, as `--pidfd-socket`.
+pub(crate) const PIDFD_RECEIVER: &str = "run.oci.pidfd_receiver";
+const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
+
+/// Those that are refused, and why.
+const REFUSED: [(&str, &str); 9] = [
+    (
+        "run.oci.handler",
+        "there are no handlers: programs are executed by the kernel alone",
+    ),
+    (
+        "run.oci.hooks.stdout",
+        "the output of hooks is kept for their error message; let the hook write to a file",
+    ),
+    (
+        "run.oci.hooks.stderr",
+        "the output of hooks is kept for their error message; let the hook write to a file",
+    ),
+    (
+        "run.oci.seccomp.receiver",
+        "set linux.seccomp.listenerPath, which every runtime knows",
+    ),
+    (
+        "run.oci.seccomp.plugins",
+        "no foreign code is loaded into the runtime",
+    ),
+    (
+        "run.oci.seccomp_bpf_data",
+        "filters are made from linux.seccomp alone, so that they can be read",
+    ),
+    (
+        "run.oci.systemd.subgroup",
+        "the container's cgroup is the unit's own: set linux.cgroupsPath",
+    ),
+    (
+        "run.oci.systemd.force_cgroup_v1",
+        "a cgroup v1 hierarchy of systemd's is not mounted for a container",
+    ),
+    (
+        "run.oci.delegate-cgroup",
+        "a cgroup is delegated by a writable cgroup mount and a cgroup namespace (runtime-spec, \
+         \"Cgroup ownership\")",
+    ),
+];
+
+/// What the others ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The caller's supplementary groups stay.
+    pub(super) keep_groups: bool,
+}
+
+/// Judges them.
+pub(super) fn plan(spec: &Spec, rootless: bool, findings: &mut Findings) -> Asked {
+    let none = HashMap::new();
+    let all = spec.annotations().as_ref().unwrap_or(&none);
+    for (name, reason) in REFUSED {
+        if all.get(name).is_some_and(|value| !value.is_empty()) {
+            findings.error(place(name), format!("not supported: {reason}"));
+        }
+    }
+    let is_on = |name: &str| all.get(name).is_some_and(|value| value == "1");
+    if is_on(FAIL_UNKNOWN) {
+        unknown_calls(spec, findings);
+    }
+    let keep_groups = is_on(KEEP_GROUPS);
+    if keep_groups && !rootless {
+        // Groups of root's would give rights over the host's files.
+        findings.warning(place(KEEP_GROUPS), "ignored: it is for rootless containers");
+    }
+    Asked {
+        keep_groups: keep_groups && rootless,
+    }
+}
+
+fn place(name: &str) -> String {
+    format!("annotations[{name:?}]")
+}
+
+fn unknown_calls(spec: &Spec, findings: &mut Findings) {
+    let seccomp = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.seccomp().as_ref());
+    let rules = seccomp.and_then(|seccomp| seccomp.syscalls().as_deref());
+    for (n, rule) in rules.unwrap_or_default().iter().enumerate() {
+        for (m, name) in rule.names().iter().enumerate() {
+            if !crate::seccomp::is_known(name) {
+                findings.error(
+                    format!("linux.seccomp.syscalls[{n}].names[{m}]"),
+                    format!("unknown system call {name:?}"),
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::{Asked, REFUSED, plan};
+    use crate::error::Findings;
+    use crate::spec::oci::Spec;
+    use serde_json::json;
+
+    fn judged(name: &str, value: &str, rootless: bool) -> (Asked, Findings) {
+        let mut spec = Spec::default();
+        spec.set_annotations(Some([(name.to_owned(), value.to_owned())].into()));
+        let seccomp = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["getcwd", "no_such_call"], "action": "SCMP_ACT_ERRNO"}]});
+        if let Some(linux) = spec.linux_mut() {
+            linux.set_seccomp(Some(serde_json::from_value(seccomp).unwrap()));
+        }
+        let mut findings = Findings::new();
+        let asked = plan(&spec, rootless, &mut findings);
+        (asked, findings)
+    }
+
+    #[test]
+    fn what_is_not_done_is_refused_by_name() {
+        for (name, _) in REFUSED {
+            let (_, findings) = judged(name, "/x", true);
+            assert!(findings.has_errors(), "{name}");
+            assert!(findings.to_string().contains(name), "{findings}");
+            // Engines that mean none may still write the key.
+            assert!(!judged(name, "", true).1.has_errors(), "{name}");
+        }
+        assert!(
+            !judged("run.oci.mount_context_type", "rootcontext", false)
+                .1
+                .has_errors()
+        );
+        assert!(!judged("org.example.handler", "x", false).1.has_errors());
+    }
+
+    #[test]
+    fn unknown_calls_are_an_error_when_that_is_asked_for() {
+        let name = "run.oci.seccomp_fail_unknown_syscall";
+        assert!(!judged(name, "0", false).1.has_errors());
+        let (_, findings) = judged(name, "1", false);
+        let text = findings.to_string();
+        assert!(
+            text.contains("syscalls[0].names[1]: unknown system call \"no_such_call\""),
+            "{text}"
+        );
+        assert!(!text.contains("getcwd"), "{text}");
+    }
+
+    #[test]
+    fn only_rootless_containers_keep_groups() {
+        let name = "run.oci.keep_original_groups";
+        assert!(judged(name, "1", true).0.keep_groups);
+        let (asked, findings) = judged(name, "1", false);
+        assert!(!asked.keep_groups && !findings.has_errors());
+        assert_eq!(findings.warnings().count(), 1);
+        assert!(!judged(name, "0", true).0.keep_groups);
+    }
+}
