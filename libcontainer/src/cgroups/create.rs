@@ -10,6 +10,7 @@ use super::systemd::{self, UnitPlan};
 use super::v1::cpuset;
 use super::v2::enable;
 use crate::error::StepError;
+use crate::sys::ns::in_user_namespace;
 use crate::sys::{Errno, small_file};
 
 /// How often an ancestor may vanish under our hands (another container's undo)
@@ -299,15 +300,6 @@ fn wanted(plan: &CgroupPlan, tree: &RecordedHierarchy, error: StepError) -> Opti
     Some(error.with_detail(format!(
         "cannot set {limit} limit: container could not join or create cgroup"
     )))
-}
-
-/// Whether we are in a user namespace other than the first.
-fn in_user_namespace() -> bool {
-    small_file::read_proc("/proc/self/uid_map").is_ok_and(|map| {
-        let whole = [b"0".as_slice(), b"0", b"4294967295"];
-        let fields = map.split(u8::is_ascii_whitespace).filter(|f| !f.is_empty());
-        !fields.eq(whole)
-    })
 }
 
 #[cfg(test)]

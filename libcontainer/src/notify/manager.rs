@@ -43,11 +43,7 @@ impl Manager {
 
     /// Tells that the service is ready, and which process is its first from now on:
     /// in one message, for it may not listen to the old one after.
-    pub(super) fn tell(
-        &self,
-        ready: &[u8],
-        main: libc::pid_t,
-    ) -> Result<(), StepError> {
+    pub(super) fn tell(&self, ready: &[u8], main: libc::pid_t) -> Result<(), StepError> {
         let message = [ready, format!("\nMAINPID={main}\n").as_bytes()].concat();
         loop {
             match nix::unistd::write(&self.socket, &message) {

@@ -115,13 +115,7 @@ pub fn build(
     );
     let settings = Settings::of(linux, &mut findings);
     let asked = annotations::plan(spec, host.rootless, &mut findings);
-    let process = settings.process(
-        spec,
-        input,
-        id_maps.as_ref(),
-        asked.keep_groups,
-        &mut findings,
-    );
+    let process = settings.process(spec, input, id_maps.as_ref(), asked, &mut findings);
     let (hooks_plan, mut create_container, start_container) = all_hooks(spec, &mut findings);
     // Run by the init, whose own environment is empty.
     for hook in &mut create_container {
@@ -212,7 +206,7 @@ impl Settings {
         spec: &Spec,
         input: &Input<'_>,
         id_maps: Option<&IdMaps>,
-        keeps_groups: bool,
+        annotations: annotations::Asked,
         findings: &mut Findings,
     ) -> Option<ProcessPlan> {
         let Some(asked) = spec.process() else {
@@ -226,7 +220,7 @@ impl Settings {
             memory_policy: self.memory_policy.clone(),
             listen_fds: input.listen_fds,
             preserve_fds: input.preserve_fds,
-            keeps_groups,
+            keeps_groups: annotations.keep_groups,
             joins: false,
         };
         Some(process(asked, &facts, findings))

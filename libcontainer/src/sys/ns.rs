@@ -25,3 +25,33 @@ pub(crate) fn unshare(flags: libc::c_int) -> Result<()> {
     Call::Unshare(flags).make()?;
     Ok(())
 }
+
+/// Whether we are in a user namespace other than the first.
+pub(crate) fn in_user_namespace() -> bool {
+    !is_first("/proc/self/ns/user")
+}
+
+/// PROC_USER_INIT_INO: the first user namespace's number, since Linux 3.8. Its maps
+/// say nothing: another one's may map every id to itself as well.
+const FIRST: u64 = 0xEFFF_FFFD;
+
+/// Whether this is the first user namespace; also where nobody can say.
+fn is_first(path: &str) -> bool {
+    nix::sys::stat::stat(path).is_ok_and(|namespace| namespace.st_ino == FIRST)
+        || !std::path::Path::new(path).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_first;
+
+    #[test]
+    fn a_namespace_is_told_by_its_number() {
+        assert!(!is_first("/proc/self/ns/mnt"));
+        assert!(is_first("/proc/nosuch"));
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
+        // Where not all ids are there it is another one for certain.
+        assert!(whole || !is_first("/proc/self/ns/user"));
+    }
+}

@@ -105,6 +105,11 @@ fn readiness_in_the_foreground(case: &Case) -> Outcome {
     let call = case.call(&["run", &case.id]);
     let running = call.env("NOTIFY_SOCKET", &address).spawn()?;
     eventually("it runs", || Ok(running.out().contains("up")))?;
+    // What comes from inside is read with no more rights than that takes.
+    let status = format!("/proc/{}/status", running.pid());
+    eventually("the runtime is jailed", || {
+        Ok(fs::read_to_string(&status)?.contains("Seccomp:\t2"))
+    })?;
     say(case, "READY=1")?;
     // The runtime stays, and stands for the container.
     same(
