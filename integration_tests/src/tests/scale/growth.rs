@@ -19,13 +19,6 @@ list!["scale":
 /// So many system calls more or less are chance: a signal, a wait in two parts.
 const CHANCE: usize = 12;
 
-fn about(what: &str, seen: usize, wanted: usize) -> Outcome {
-    holds(
-        format!("{what}: {seen} calls, about {wanted}"),
-        seen.abs_diff(wanted) <= CHANCE,
-    )
-}
-
 fn mounts_of_the_host_cost_nothing(case: &Case) -> Outcome {
     needs_strace()?;
     case.bundle.script("true")?;
@@ -104,7 +97,12 @@ fn other_containers_cost_nothing(case: &Case) -> Outcome {
     states(case, 0..200)?;
     let among = cost();
     remove_states(case, 0..200)?;
-    about("run among 200", among?, alone)
+    let among = among?;
+    // One call for each, and it were 200 more.
+    holds(
+        format!("run alone: {alone} calls, among 200: {among}"),
+        among < alone + 100,
+    )
 }
 
 fn list_costs_the_same_for_each(case: &Case) -> Outcome {
