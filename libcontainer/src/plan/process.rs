@@ -173,6 +173,20 @@ fn user(
 ) -> UserPlan {
     let asked = process.user();
     let groups = asked.additional_gids().clone().unwrap_or_default();
+    // The kernel takes -1 for "leave it as it is" (setresuid(2)): root's.
+    let no_id = |id: u32| id == u32::MAX;
+    for (name, bad) in [
+        ("uid", no_id(asked.uid())),
+        ("gid", no_id(asked.gid())),
+        ("additionalGids", groups.iter().copied().any(no_id)),
+    ] {
+        if bad {
+            findings.error(
+                format!("{field}.{name}"),
+                "4294967295 is no id: the highest is 4294967294",
+            );
+        }
+    }
     if let Some(maps) = facts.id_maps {
         if maps.outside_user(asked.uid()).is_none() {
             findings.error(
@@ -530,6 +544,23 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn minus_one_is_no_id() {
+        for (user, field) in [
+            (r#"{"uid":4294967295}"#, "process.user.uid"),
+            (r#"{"gid":4294967295}"#, "process.user.gid"),
+            (
+                r#"{"additionalGids":[1,4294967295]}"#,
+                "process.user.additionalGids",
+            ),
+        ] {
+            let refused = planned(&format!(r#"{{"user":{user},"cwd":"/","args":["x"]}}"#));
+            assert!(refused.unwrap_err().starts_with(field), "{user}");
+        }
+        let highest = r#"{"user":{"uid":4294967294,"gid":4294967294},"cwd":"/","args":["x"]}"#;
+        assert_eq!(planned(highest).unwrap().user.uid, u32::MAX - 1);
     }
 
     #[test]
