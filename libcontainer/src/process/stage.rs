@@ -2,7 +2,7 @@
 //! becomes an init or a tenant.
 
 use std::ffi::OsStr;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use super::link::{Link, Received};
 use super::protocol::{Order, Report};
@@ -48,11 +48,11 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
     };
     match message {
         Order::Init(plan) => {
-            sweep(link, plan.process.kept_fds, &fds)?;
+            sweep(link, plan.process.kept_fds, fds.iter().map(AsFd::as_fd))?;
             init::run(&plan, link, fds)
         }
         Order::Tenant(plan) => {
-            sweep(link, plan.process.kept_fds, &fds)?;
+            sweep(link, plan.process.kept_fds, fds.iter().map(AsFd::as_fd))?;
             tenant::run(&plan, link, fds)
         }
         Order::CgroupJoined
@@ -73,11 +73,14 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
 
 /// Closes what nobody asked to keep: all descriptors but the first three, those
 /// to keep after them, the socket, and these. At the beginning that is what the
-/// runtime's caller left open, at the end what is left of the set-up.
-pub(super) fn sweep(link: &Link, kept: u32, fds: &[std::os::fd::OwnedFd]) -> Result<(), StepError> {
-    use std::os::fd::AsRawFd;
+/// runtime's caller left open, later what is left of the set-up.
+pub(super) fn sweep<'a>(
+    link: &Link,
+    kept: u32,
+    fds: impl Iterator<Item = BorrowedFd<'a>>,
+) -> Result<(), StepError> {
     let failed = |errno| StepError::new("close", "the caller's descriptors", errno);
-    let mut ours: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let mut ours: Vec<RawFd> = fds.map(|fd| fd.as_raw_fd()).collect();
     ours.push(link.number());
     ours.sort_unstable();
     let mut next = RawFd::try_from(kept)

@@ -71,6 +71,11 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     umask(Mode::from_bits_truncate(
         plan.user.umask.unwrap_or(DEFAULT_UMASK),
     ));
+    // Before any name of the configuration is looked up: a descriptor of the set-up
+    // is a way around the masks that were put on since, by `/proc/self/fd`.
+    let master = terminal.as_ref().map(|(_, master)| master.as_fd());
+    let kept = [Some(proc.as_fd()), master, fifo.as_ref().map(AsFd::as_fd)];
+    sweep(link, plan.kept_fds, kept.into_iter().flatten())?;
     let early = make_and_enter(&plan.cwd)?;
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan)?;
@@ -80,7 +85,7 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     reset_signals(ignored & !later)?;
     drop(proc);
     // Before a filter that may refuse the call.
-    sweep(link, plan.kept_fds, fifo.as_slice())?;
+    sweep(link, plan.kept_fds, fifo.iter().map(AsFd::as_fd))?;
 
     if plan.no_new_privileges {
         creds::set_no_new_privs().map_err(|errno| StepError::new("set", "no_new_privs", errno))?;
