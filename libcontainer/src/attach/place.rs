@@ -13,7 +13,7 @@ use crate::sys::open::open;
 use crate::sys::{Errno, Result};
 
 /// The name of a descriptor for calls that take a path.
-pub(super) fn by_number(fd: BorrowedFd<'_>) -> CString {
+pub(crate) fn by_number(fd: BorrowedFd<'_>) -> CString {
     CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default()
 }
 

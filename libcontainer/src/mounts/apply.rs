@@ -13,7 +13,6 @@ use crate::attach::{set_attributes, set_propagation};
 use crate::error::StepError;
 use crate::path::RootFd;
 use crate::sys::Errno;
-use crate::sys::fd::leave_to_sweep;
 use crate::sys::mount::{MountAttr, attr, mount_setattr};
 
 /// What the runtime does for a mount, since it has the host's rights.
@@ -41,8 +40,17 @@ pub(crate) struct Context<'a> {
     pub(crate) outside: &'a mut dyn Outside,
 }
 
+/// What came of a mount.
+#[derive(Debug)]
+pub(crate) enum Applied {
+    /// It lies in the container's root; this is its own.
+    Within(OwnedFd),
+    /// It is the container's root now.
+    Root,
+}
+
 /// Makes the mount.
-pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<(), StepError> {
+pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<Applied, StepError> {
     let made = match &op.kind {
         MountKind::Filesystem { .. } => filesystem::apply(op, context),
         MountKind::Bind {
@@ -60,10 +68,9 @@ pub(crate) fn apply(op: &MountOp, context: &mut Context<'_>) -> Result<(), StepE
     if made.over == Over::Root {
         // What comes later would go below it, where nobody sees it.
         *context.root = RootFd::new(made.root);
-    } else {
-        leave_to_sweep(made.root);
+        return Ok(Applied::Root);
     }
-    Ok(())
+    Ok(Applied::Within(made.root))
 }
 
 /// A mount in its place.
@@ -104,7 +111,8 @@ fn finish(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
     propagate(op, mount)
 }
 
-fn propagate(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
+/// Gives a mount the propagation that it was asked to have.
+pub(crate) fn propagate(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
     for change in &op.propagation {
         set_propagation(mount, None, change.flag, change.recursive)
             .map_err(|errno| error("set the propagation of", op, errno))?;
@@ -112,32 +120,14 @@ fn propagate(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Gives the mounts back the propagation that they were asked to have, where that
-/// of the root went over all of them.
-pub(crate) fn propagate_again(ops: &[MountOp], root: &RootFd) -> Result<(), StepError> {
-    for (n, op) in ops.iter().enumerate() {
-        let covered = |later: &MountOp| later.destination == op.destination;
-        if op.propagation.is_empty() || ops.iter().skip(n + 1).any(covered) {
-            continue;
-        }
-        let mount = root
-            .resolve(&op.destination)
-            .map_err(|errno| error("find", op, errno))?;
-        propagate(op, mount.as_fd())?;
-    }
-    Ok(())
-}
-
-/// Read-only at last.
-pub(crate) fn close(op: &MountOp, root: &RootFd) -> Result<(), StepError> {
-    let mount = root
-        .resolve(&op.destination)
-        .map_err(|errno| error("find", op, errno))?;
+/// Read-only at last: the mount that was made, by its own root. Its name may lead to
+/// another by now.
+pub(crate) fn close(op: &MountOp, mount: BorrowedFd<'_>) -> Result<(), StepError> {
     let attributes = MountAttr {
         set: attr::RDONLY,
         ..MountAttr::default()
     };
-    set_attributes(mount.as_fd(), &attributes).map_err(|errno| error("make read-only", op, errno))
+    set_attributes(mount, &attributes).map_err(|errno| error("make read-only", op, errno))
 }
 
 /// Changes the mount that is there already.

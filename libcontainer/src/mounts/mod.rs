@@ -9,7 +9,7 @@ mod op;
 mod options;
 mod plan;
 
-pub(crate) use apply::{Context, Outside, apply, close, propagate_again};
+pub(crate) use apply::{Applied, Context, Outside, apply, close, propagate};
 pub use op::{
     Attributes, CgroupMount, IdMapping, LegacyHierarchy, MapNamespace, MountKind, MountOp,
     Parameter, Propagation, TmpfsMode,

@@ -328,6 +328,7 @@ impl Session<'_> {
         let plan = self.plan;
         let user_namespace = plan.namespaces.has(Kind::User);
         let mut root = rootfs::prepare(&plan.rootfs)?;
+        let mut made = rootfs::MadeMounts::default();
         for op in &plan.rootfs.mounts {
             if matches!(op.kind, MountKind::Cgroup(_)) {
                 self.await_cgroup()?;
@@ -337,7 +338,8 @@ impl Session<'_> {
                 user_namespace,
                 outside: self,
             };
-            mounts::apply(op, &mut context)?;
+            let applied = mounts::apply(op, &mut context)?;
+            made.add(op, applied, &plan.rootfs);
         }
         if let Some(nodes) = &plan.rootfs.devices {
             rootfs::make_devices(&root, nodes, user_namespace)?;
@@ -346,14 +348,12 @@ impl Session<'_> {
         let pty = self.open_terminal(&root)?;
         make_cwd(&root, &plan.process.cwd);
         rootfs::set_sysctls(self.proc, &plan.sysctls)?;
-        rootfs::protect(&root, &plan.rootfs.readonly_paths)?;
-        rootfs::mask(&root, &plan.rootfs.masked)?;
-        for op in plan.rootfs.mounts.iter().filter(|op| op.read_only_last) {
-            mounts::close(op, &root)?;
-        }
+        rootfs::protect(&root, &mut made, &plan.rootfs.readonly_paths)?;
+        rootfs::mask(&root, &mut made, &plan.rootfs.masked)?;
+        made.close(&root)?;
         rootfs::enter(&plan.rootfs, &root)?;
         if plan.rootfs.propagation.is_some_and(|it| it.recursive) {
-            mounts::propagate_again(&plan.rootfs.mounts, &root)?;
+            made.propagate_again(&root)?;
         }
         // A terminal takes their place.
         if pty.is_none() && plan.rootfs.devices.is_some() {

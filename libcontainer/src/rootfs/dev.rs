@@ -5,12 +5,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, readlinkat};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, fstatat, makedev, mknodat};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, makedev, mknodat};
 use nix::unistd::{UnlinkatFlags, fchownat, symlinkat, unlinkat};
 
-use crate::attach::Source;
+use crate::attach::{Source, by_number};
 use crate::error::StepError;
-use crate::path::{Missing, RootFd, c_path};
+use crate::path::{Missing, RootFd, c_path, is_directory};
 use crate::plan::{DeviceKind, DeviceNode};
 use crate::sys::Errno;
 use crate::sys::mount::{MountAttr, attr};
@@ -24,6 +24,9 @@ const LINKS: [(&CStr, &str); 4] = [
     (c"stdout", "/proc/self/fd/1"),
     (c"stderr", "/proc/self/fd/2"),
 ];
+
+/// How often a node is made where another process takes its name.
+const TRIES: u32 = 128;
 
 /// Makes the nodes and links. In a user namespace nodes cannot be made: the
 /// host's are bound.
@@ -71,36 +74,40 @@ fn make(
         return bind(parent, name, node);
     }
     let (kind, number) = kernel_form(node.kind);
-    match mknodat(
-        parent,
-        name,
-        kind,
-        Mode::from_bits_truncate(node.mode),
-        number,
-    ) {
-        Ok(()) => return own_new(parent, name, node),
-        // Not ours to make here (a container within a container).
-        Err(Errno::EPERM) => return bind(parent, name, node),
-        Err(Errno::EEXIST) => {}
-        Err(errno) => return Err(here(errno)),
-    }
-    let found = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(here)?;
-    let found_kind = SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT;
-    if found_kind == kind && (found.st_rdev == number || kind == SFlag::S_IFIFO) {
-        return own(parent, name, node);
-    }
-    // What poses as the device is put away; a directory is somebody's data.
-    if found_kind == SFlag::S_IFDIR {
-        return Err(StepError::refused(
-            "make device",
-            node.path.display().to_string(),
-            "there is a directory",
-        ));
-    }
-    unlinkat(parent, name, UnlinkatFlags::NoRemoveDir).map_err(here)?;
     let mode = Mode::from_bits_truncate(node.mode);
-    mknodat(parent, name, kind, mode, number).map_err(here)?;
-    own(parent, name, node)
+    // Others may write to the directory: what they put there meanwhile is looked at
+    // anew, and whoever goes on with it ends this with an error.
+    for _ in 0..TRIES {
+        match mknodat(parent, name, kind, mode, number) {
+            // Root's, with its mode exact, since no mask is in force.
+            Ok(()) if (node.uid, node.gid) == (0, 0) => return Ok(()),
+            Ok(()) | Err(Errno::EEXIST) => {}
+            // Not ours to make here (a container within a container).
+            Err(Errno::EPERM) => return bind(parent, name, node),
+            Err(errno) => return Err(here(errno)),
+        }
+        let look = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let found = match openat(parent, name, look, Mode::empty()) {
+            Err(Errno::ENOENT) => continue,
+            found => found.map_err(here)?,
+        };
+        if verify(found.as_fd(), kind, number).is_ok() {
+            return own(found.as_fd(), node);
+        }
+        // What poses as the device is put away; a directory is somebody's data.
+        if is_directory(found.as_fd()).map_err(here)? {
+            return Err(StepError::refused(
+                "make device",
+                node.path.display().to_string(),
+                "there is a directory",
+            ));
+        }
+        match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(here(errno)),
+        }
+    }
+    Err(here(Errno::EBUSY))
 }
 
 fn kernel_form(kind: DeviceKind) -> (SFlag, libc::dev_t) {
@@ -111,33 +118,33 @@ fn kernel_form(kind: DeviceKind) -> (SFlag, libc::dev_t) {
     }
 }
 
-/// The owner of a node that was just made: root's, with its mode exact, since no
-/// mask is in force.
-fn own_new(parent: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Result<(), StepError> {
-    if (node.uid, node.gid) == (0, 0) {
-        return Ok(());
-    }
-    own(parent, name, node)
-}
-
 /// Owner and mode, exact: the node may have been there, and a change of owner
-/// takes set-id bits away.
-fn own(parent: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Result<(), StepError> {
+/// takes set-id bits away. By a descriptor of what is the device: in a directory that
+/// others write to, its name may be a link by now.
+fn own(file: BorrowedFd<'_>, node: &DeviceNode) -> Result<(), StepError> {
     let here = |errno| failed(node, errno);
-    let found = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(here)?;
+    let found = fstat(file).map_err(here)?;
     if (found.st_uid, found.st_gid) != (node.uid, node.gid) {
         fchownat(
-            parent,
-            name,
+            file,
+            c"",
             Some(node.uid.into()),
             Some(node.gid.into()),
-            AtFlags::AT_SYMLINK_NOFOLLOW,
+            AtFlags::AT_EMPTY_PATH,
         )
         .map_err(here)?;
     }
     if found.st_mode & 0o7777 != node.mode {
+        // fchmod(2) takes no such descriptor; its number in procfs is it.
         let mode = Mode::from_bits_truncate(node.mode);
-        fchmodat(parent, name, mode, FchmodatFlags::FollowSymlink).map_err(here)?;
+        let itself = by_number(file);
+        fchmodat(
+            AT_FDCWD,
+            itself.as_c_str(),
+            mode,
+            FchmodatFlags::FollowSymlink,
+        )
+        .map_err(here)?;
     }
     Ok(())
 }
@@ -192,7 +199,7 @@ pub(super) fn place(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errn
 pub(super) fn verify(fd: BorrowedFd<'_>, kind: SFlag, number: libc::dev_t) -> Result<(), Errno> {
     let stat = fstat(fd)?;
     let found = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-    if found == kind && stat.st_rdev == number {
+    if found == kind && (stat.st_rdev == number || kind == SFlag::S_IFIFO) {
         Ok(())
     } else {
         Err(Errno::ENXIO)

@@ -7,6 +7,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, makedev};
 
 use super::dev::verify;
+use super::made::MadeMounts;
 use crate::attach::{FileSystem, Parameter, Source};
 use crate::error::StepError;
 use crate::path::{RootFd, is_directory};
@@ -18,44 +19,64 @@ use crate::sys::open::open;
 /// Covers files with the host's `/dev/null`, never with the image's, and
 /// directories with one read-only empty tmpfs that all of them share: hundreds
 /// of superblocks are slow to make and to unmake.
-pub(crate) fn mask(root: &RootFd, paths: &[PathBuf]) -> Result<(), StepError> {
-    let mut null = None;
-    let mut empty: Option<OwnedFd> = None;
+pub(crate) fn mask(
+    root: &RootFd,
+    made: &mut MadeMounts<'_>,
+    paths: &[PathBuf],
+) -> Result<(), StepError> {
+    let mut covers = Covers::default();
     for path in paths {
-        let Some(target) = existing(root, path, "mask")? else {
-            continue;
-        };
         let failed = |errno| failed("mask", path, errno);
-        if !is_directory(target.as_fd()).map_err(failed)? {
-            let source = match &null {
-                Some(source) => source,
-                None => null.insert(host_null()?),
-            };
-            bind(source.as_fd(), &target, false, &[]).map_err(failed)?;
-        } else if let Some(first) = &empty {
-            bind(first.as_fd(), &target, false, &[]).map_err(failed)?;
-        } else {
-            empty = Some(empty_directory(target.as_fd()).map_err(failed)?);
+        for target in made.find(root, path).map_err(failed)? {
+            covers.put_on(&target, path)?;
+            leave_to_sweep(target);
         }
-        leave_to_sweep(target);
     }
     Ok(())
 }
 
+/// What lies over masked paths, made when it is first needed.
+#[derive(Default)]
+struct Covers {
+    null: Option<OwnedFd>,
+    empty: Option<OwnedFd>,
+}
+
+impl Covers {
+    fn put_on(&mut self, target: &OwnedFd, path: &Path) -> Result<(), StepError> {
+        let failed = |errno| failed("mask", path, errno);
+        let source = if !is_directory(target.as_fd()).map_err(failed)? {
+            match &self.null {
+                Some(null) => null,
+                None => self.null.insert(host_null()?),
+            }
+        } else if let Some(first) = &self.empty {
+            first
+        } else {
+            self.empty = Some(empty_directory(target.as_fd()).map_err(failed)?);
+            return Ok(());
+        };
+        bind(source.as_fd(), target, false, &[]).map_err(failed)
+    }
+}
+
 /// Makes each path a mount of its own and closes it for writing; the flags it
 /// has from the mount around it stay.
-pub(crate) fn protect(root: &RootFd, paths: &[PathBuf]) -> Result<(), StepError> {
+pub(crate) fn protect(
+    root: &RootFd,
+    made: &mut MadeMounts<'_>,
+    paths: &[PathBuf],
+) -> Result<(), StepError> {
     let read_only = MountAttr {
         set: attr::RDONLY,
         ..MountAttr::default()
     };
     for path in paths {
-        let Some(target) = existing(root, path, "make read-only")? else {
-            continue;
-        };
         let failed = |errno| failed("make read-only", path, errno);
-        bind(target.as_fd(), &target, true, &[read_only]).map_err(failed)?;
-        leave_to_sweep(target);
+        for target in made.find(root, path).map_err(failed)? {
+            bind(target.as_fd(), &target, true, &[read_only]).map_err(failed)?;
+            leave_to_sweep(target);
+        }
     }
     Ok(())
 }
@@ -69,19 +90,6 @@ fn bind(
     let mount = Source::open(source, c"", recursive)?.attach(target.as_fd(), attributes)?;
     leave_to_sweep(mount);
     Ok(())
-}
-
-/// What is at the path; a path that is not there needs no cover.
-fn existing(
-    root: &RootFd,
-    path: &Path,
-    action: &'static str,
-) -> Result<Option<OwnedFd>, StepError> {
-    match root.resolve(path) {
-        Ok(found) => Ok(Some(found)),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-        Err(errno) => Err(failed(action, path, errno)),
-    }
 }
 
 fn host_null() -> Result<OwnedFd, StepError> {

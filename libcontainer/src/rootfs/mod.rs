@@ -3,6 +3,7 @@
 mod console;
 mod dev;
 mod enter;
+mod made;
 mod masked;
 mod null;
 mod prepare;
@@ -11,6 +12,7 @@ mod sysctl;
 pub(crate) use console::bind_console;
 pub(crate) use dev::make_devices;
 pub(crate) use enter::{chroot_into, enter};
+pub(crate) use made::MadeMounts;
 pub(crate) use masked::{mask, protect};
 pub(crate) use null::take_own_null;
 pub(crate) use prepare::{check, prepare};

@@ -28,8 +28,9 @@ pub(crate) fn take_own_null() -> Result<(), StepError> {
             Some(null) => null,
             None => own.insert(match container_null() {
                 Ok(null) => null,
-                // An image that has something else there, or nothing.
-                Err(Errno::ENXIO | Errno::ENOENT | Errno::EACCES) => return Ok(()),
+                // An image that has something else there, or nothing, or now this and now
+                // that: the streams stay the caller's.
+                Err(Errno::ENXIO | Errno::ENOENT | Errno::EACCES | Errno::ELOOP) => return Ok(()),
                 Err(errno) => return Err(failed(errno)),
             }),
         };
