@@ -1,4 +1,5 @@
-//! Links in the image at every place that the runtime touches.
+//! T1: links in the image at every place that the runtime touches.
+//! CVE-2015-3627, CVE-2019-18837, CVE-2024-45310, CVE-2025-24965, CVE-2026-41579.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,16 +7,18 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 
 use super::Decoy;
+use super::ways::{LACKING, WAYS, Way, clean, run_without, start, without_mounts};
 use crate::harness::config::{MAPPED_ROOT, with_user_namespace};
 use crate::harness::{Case, Outcome, holds};
 use crate::tests::list;
 
-list!["attacks":
+list!["attacks::t01":
     renames_on_the_way,
     links_at_every_place,
     links_in_a_user_namespace,
+    links_where_calls_are_missing,
     links_at_destinations_and_devices,
-    mounted_proc_elsewhere,
+    links_at_destinations_where_calls_are_missing,
 ];
 
 /// Puts a link of this sort at `place` in the root file system.
@@ -73,7 +76,12 @@ const PLACES: [&str; 10] = [
     "tmp",
 ];
 
-fn everywhere(case: &Case, with_mounts: bool) -> Outcome {
+/// The places with their links, one bundle after the other.
+fn everywhere(
+    case: &Case,
+    with_mounts: bool,
+    mut attempt: impl FnMut(&Case, &str) -> Outcome,
+) -> Outcome {
     let decoy = Decoy::make(case)?;
     let config = case.bundle.config()?;
     for place in PLACES {
@@ -85,8 +93,8 @@ fn everywhere(case: &Case, with_mounts: bool) -> Outcome {
                 *c = config.clone();
                 c["linux"]["cgroupsPath"] = json!(cgroup);
                 c["process"]["args"] = json!(["/bin/busybox", "true"]);
-                if !with_mounts && let Some(mounts) = c["mounts"].as_array_mut() {
-                    mounts.retain(|m| m["destination"] != format!("/{place}"));
+                if !with_mounts {
+                    without_mounts(c, &format!("/{place}"));
                 }
             })?;
             targets(&fresh, &decoy)?;
@@ -94,15 +102,7 @@ fn everywhere(case: &Case, with_mounts: bool) -> Outcome {
             if config["linux"]["uidMappings"].is_array() {
                 fresh.bundle.give_to(MAPPED_ROOT)?;
             }
-            let answer = fresh.call(&["run", &fresh.id]).limit(20).answer()?;
-            holds(
-                format!(
-                    "{sort} link at {place}: exit {}: {}",
-                    answer.code,
-                    answer.err()
-                ),
-                answer.code < 2,
-            )?;
+            attempt(&fresh, &format!("{sort} link at {place}"))?;
             decoy.check()?;
             fs::remove_dir_all(&fresh.bundle.dir)?;
         }
@@ -110,27 +110,60 @@ fn everywhere(case: &Case, with_mounts: bool) -> Outcome {
     case.nothing_left()
 }
 
+/// `run` of one, `create` of the next.
+fn alternately() -> impl FnMut(&Case, &str) -> Outcome {
+    let mut ways = WAYS.into_iter().cycle();
+    move |fresh, context| clean(context, &start(fresh, ways.next().unwrap_or(Way::Run))?)
+}
+
 fn links_at_every_place(case: &Case) -> Outcome {
-    everywhere(case, true)?;
-    fs::remove_dir_all(case.bundle.dir.join("outside"))?;
-    everywhere(case, false)
+    everywhere(case, true, alternately())?;
+    everywhere(case, false, alternately())
 }
 
 fn links_in_a_user_namespace(case: &Case) -> Outcome {
     case.edit(with_user_namespace)?;
     case.bundle.give_to(MAPPED_ROOT)?;
-    everywhere(case, true)
+    everywhere(case, true, alternately())?;
+    everywhere(case, false, alternately())
+}
+
+fn links_where_calls_are_missing(case: &Case) -> Outcome {
+    let mut lacking = LACKING.into_iter().skip(1).cycle();
+    for with_mounts in [true, false] {
+        everywhere(case, with_mounts, |fresh, context| {
+            let calls = lacking.next().unwrap_or_default();
+            clean(
+                &format!("{context} without {calls}"),
+                &run_without(fresh, calls)?,
+            )
+        })?;
+    }
+    Ok(())
 }
 
 fn links_at_destinations_and_devices(case: &Case) -> Outcome {
+    let mut ways = WAYS.into_iter().cycle();
+    at_destinations(case, |context| {
+        clean(context, &start(case, ways.next().unwrap_or(Way::Run))?)
+    })
+}
+
+fn links_at_destinations_where_calls_are_missing(case: &Case) -> Outcome {
+    let mut lacking = LACKING.into_iter().skip(1).cycle();
+    at_destinations(case, |context| {
+        let calls = lacking.next().unwrap_or_default();
+        clean(
+            &format!("{context} without {calls}"),
+            &run_without(case, calls)?,
+        )
+    })
+}
+
+fn at_destinations(case: &Case, mut attempt: impl FnMut(&str) -> Outcome) -> Outcome {
     let decoy = Decoy::make(case)?;
-    fs::write(case.bundle.dir.join("source"), "source\n")?;
-    let source = case
-        .bundle
-        .dir
-        .join("source")
-        .to_string_lossy()
-        .into_owned();
+    let source = case.bundle.dir.join("source");
+    fs::write(&source, "source\n")?;
     case.edit(|c| {
         c["linux"]["devices"] =
             json!([{"path": "/opt/device", "type": "c", "major": 1, "minor": 3, "uid": 55}]);
@@ -143,7 +176,7 @@ fn links_at_destinations_and_devices(case: &Case) -> Outcome {
         json!({"destination": "/opt/file", "type": "bind", "source": source, "options": ["bind"]}),
     )?;
     case.bundle
-        .mount(json!({"destination": "/opt/sub/dir", "type": "tmpfs", "source": "tmpfs"}))?;
+        .mount(json!({"destination": "/opt/sub/dir", "type": "tmpfs", "source": "tmpfs", "options": ["ro"]}))?;
     for place in [
         "opt/device",
         "opt/masked",
@@ -159,36 +192,11 @@ fn links_at_destinations_and_devices(case: &Case) -> Outcome {
                 fs::remove_dir_all(&opt)?;
                 fs::create_dir(&opt)?;
                 put(case, place, &format!("{target}{end}"))?;
-                let answer = case.call(&["run", &case.id]).limit(20).answer()?;
-                holds(
-                    format!(
-                        "{sort} link{end} at {place}: exit {}: {}",
-                        answer.code,
-                        answer.err()
-                    ),
-                    answer.code < 2,
-                )?;
+                attempt(&format!("{sort} link{end} at {place}"))?;
                 decoy.check()?;
             }
         }
     }
-    case.nothing_left()
-}
-
-fn mounted_proc_elsewhere(case: &Case) -> Outcome {
-    // A proc of the container at /foo, and /proc a link to it.
-    fs::remove_dir(case.bundle.rootfs.join("proc"))?;
-    symlink("/foo", case.bundle.rootfs.join("proc"))?;
-    case.edit(|c| {
-        if let Some(mounts) = c["mounts"].as_array_mut() {
-            mounts.insert(
-                0,
-                json!({"destination": "/foo", "type": "proc", "source": "proc"}),
-            );
-        }
-    })?;
-    case.run()?
-        .fails(1, &["must be mounted on ordinary directory"])?;
     case.nothing_left()
 }
 
