@@ -54,9 +54,9 @@ PACKAGES = (
     "systemd systemd-sysv dbus dbus-user-session libpam-systemd uidmap "
     "procps iproute2 kmod util-linux mount login passwd e2fsprogs attr "
     "busybox-static apparmor crun runc criu libcriu2 iptables nftables "
-    "jq strace gdb-minimal libseccomp2"
+    "jq strace gdb-minimal libseccomp2 "
+    "selinux-policy-default policycoreutils selinux-utils keyutils"
 ).split()
-SELINUX_PACKAGES = "selinux-policy-default policycoreutils selinux-utils".split()
 
 # Modules that the initramfs loads, where the kernel has them as modules.
 BOOT_MODULES = "virtio_pci virtio_console virtio_blk ext4 virtiofs overlay".split()
@@ -579,10 +579,7 @@ class Guest:
         kdir = kernel(args.kernel)
         drives = []
         if args.root == "image":
-            extra = list(args.package)
-            if args.lsm == "selinux":
-                extra += SELINUX_PACKAGES
-            drives.append(image(args.suite, extra))
+            drives.append(image(args.suite, args.package))
         drives.append(scratch_disk(args.disk << 20))
 
         with open(os.path.join(tmp, "initrd"), "wb") as f:
@@ -871,8 +868,7 @@ def main():
     if args.verb == "build":
         kernel(args.kernel, args.rebuild)
         if args.root == "image":
-            extra = args.package + (SELINUX_PACKAGES if args.lsm == "selinux" else [])
-            image(args.suite, extra, args.rebuild)
+            image(args.suite, args.package, args.rebuild)
         return 0
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]

@@ -13,6 +13,7 @@ mod input;
 mod intelrdt;
 mod kernel;
 mod lifecycle;
+mod lsm;
 mod mounts;
 mod namespaces;
 mod network;
@@ -68,6 +69,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         input::tests(),
         intelrdt::tests(),
         kernel::tests(),
+        lsm::tests(),
         fixtures::tests(),
         faults::tests(),
         scale::tests(),

@@ -26,6 +26,40 @@ pub struct Parameter {
     pub value: Option<String>,
 }
 
+impl Parameter {
+    /// Whether it is one of the labels that `SELinux` gives to a file system
+    /// (mount(8), "context=").
+    #[must_use]
+    pub fn is_label(&self) -> bool {
+        matches!(
+            self.key.as_str(),
+            "context" | "fscontext" | "defcontext" | "rootcontext"
+        )
+    }
+
+    /// The value for fsconfig(2), which takes it as it is.
+    fn plain(&self) -> Option<String> {
+        let value = self.value.as_ref()?;
+        Some(if self.is_label() {
+            value.trim_matches('"').to_owned()
+        } else {
+            // The comma that was kept needs no protection there.
+            value.replace("\\,", ",")
+        })
+    }
+
+    /// As mount(2) takes it, where a label with commas stands in quotes.
+    fn in_a_list(&self) -> String {
+        match &self.value {
+            None => self.key.clone(),
+            Some(value) if self.is_label() => {
+                format!("{}=\"{}\"", self.key, value.trim_matches('"'))
+            }
+            Some(value) => format!("{}={value}", self.key),
+        }
+    }
+}
+
 /// A file system to be made.
 #[derive(Debug)]
 pub(crate) struct FileSystem<'a> {
@@ -122,8 +156,7 @@ impl FileSystem<'_> {
                 ("mand", None) => flags |= libc::MS_MANDLOCK,
                 ("lazytime", None) => flags |= libc::MS_LAZYTIME,
                 ("async" | "nomand" | "nolazytime", None) => {}
-                (key, None) => data.push(key.to_owned()),
-                (key, Some(value)) => data.push(format!("{key}={value}")),
+                _ => data.push(parameter.in_a_list()),
             }
         }
         let data = CString::new(data.join(",")).map_err(|_| Errno::EINVAL)?;
@@ -133,11 +166,9 @@ impl FileSystem<'_> {
 
 fn set(fs: BorrowedFd<'_>, parameter: &Parameter) -> Result<()> {
     let key = CString::new(parameter.key.as_str()).map_err(|_| Errno::EINVAL)?;
-    match &parameter.value {
+    match parameter.plain() {
         None => fsconfig_flag(fs, &key),
         Some(value) => {
-            // The comma that was kept needs no protection here.
-            let value = value.replace("\\,", ",");
             let value = CString::new(value).map_err(|_| Errno::EINVAL)?;
             fsconfig_string(fs, &key, &value)
         }
@@ -154,5 +185,30 @@ fn complaint(fs: BorrowedFd<'_>) -> String {
             text.strip_prefix("e ").unwrap_or(text).to_owned()
         }
         Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::Parameter;
+
+    fn parameter(key: &str, value: &str) -> Parameter {
+        Parameter {
+            key: key.to_owned(),
+            value: Some(value.to_owned()),
+        }
+    }
+
+    #[test]
+    fn commas_are_kept_in_each_call_in_its_own_way() {
+        for given in ["u:r:t:s0:c1,c2", "\"u:r:t:s0:c1,c2\""] {
+            let label = parameter("context", given);
+            assert_eq!(label.plain().unwrap(), "u:r:t:s0:c1,c2");
+            assert_eq!(label.in_a_list(), "context=\"u:r:t:s0:c1,c2\"");
+        }
+        let layer = parameter("lowerdir", "/a\\,b");
+        assert_eq!(layer.plain().unwrap(), "/a,b");
+        assert_eq!(layer.in_a_list(), "lowerdir=/a\\,b");
     }
 }

@@ -413,6 +413,7 @@ mod tests {
             root: Path::new("/b/rootfs"),
             cgroup: None,
             id_maps: &[],
+            label: None,
         };
         let ops = plan(&list, &facts, &mut Findings::new());
         let kinds: Vec<PlaceKind> = ops.iter().filter_map(place).map(|it| it.kind).collect();

@@ -4,7 +4,8 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::sys::stat::{FileStat, fstat};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, Mode, fstat};
 
 use super::apply::{Context, Made, check_cover, describe, error};
 use super::op::{MountKind, MountOp, Parameter, TmpfsMode};
@@ -14,12 +15,15 @@ use crate::error::StepError;
 use crate::path::{Missing, RootFd, is_directory_by};
 use crate::sys::Errno;
 use crate::sys::fd::leave_to_sweep;
+use crate::sys::open::openat;
+use crate::sys::xattr::set_attribute;
 
 pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<Made, StepError> {
     let MountKind::Filesystem {
         fs_type,
         source,
         parameters,
+        root_label,
         mode,
         copy_up,
         plain_directory,
@@ -63,6 +67,10 @@ pub(super) fn apply(op: &MountOp, context: &Context<'_>) -> Result<Made, StepErr
                 copy_up::copy(target.fd.as_fd(), root.as_fd())
                     .map_err(|failed| failed.with_detail(describe(op)))?;
             }
+            if let Some(label) = root_label {
+                set_label(root.as_fd(), label)
+                    .map_err(|errno| error("label", op, errno).with_detail(label.clone()))?;
+            }
             leave_to_sweep(target.fd);
             Ok(Made { root, over })
         }
@@ -79,6 +87,13 @@ pub(super) fn refusal(op: &MountOp, refused: Refused) -> StepError {
     } else {
         failed.with_detail(refused.said)
     }
+}
+
+/// Labels a directory for `SELinux`, which takes a descriptor that can read it.
+fn set_label(root: BorrowedFd<'_>, label: &str) -> Result<(), Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = openat(root, c".", flags, Mode::empty())?;
+    set_attribute(root.as_fd(), c"security.selinux", label.as_bytes())
 }
 
 struct Target {

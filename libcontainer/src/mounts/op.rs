@@ -70,6 +70,8 @@ pub enum MountKind {
         source: String,
         /// What it is given.
         parameters: Vec<Parameter>,
+        /// The `SELinux` label that its root gets once it is there.
+        root_label: Option<String>,
         /// The mode of its root.
         mode: TmpfsMode,
         /// Copy what the directory holds into the new tmpfs.

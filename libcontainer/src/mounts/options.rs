@@ -243,12 +243,14 @@ impl Attributes {
 }
 
 /// `a=b` or `c`, and several of them with commas between, where a backslash
-/// keeps a comma in the value (overlayfs).
+/// keeps a comma in the value (overlayfs), and so do quotes around one (labels of
+/// `SELinux`).
 fn parameters(option: &str) -> Vec<Parameter> {
     let mut parts = vec![String::new()];
-    let mut escaped = false;
+    let (mut escaped, mut quoted) = (false, false);
     for letter in option.chars() {
-        if letter == ',' && !escaped {
+        quoted ^= letter == '"' && !escaped;
+        if letter == ',' && !escaped && !quoted {
             parts.push(String::new());
             continue;
         }
@@ -289,6 +291,17 @@ mod tests {
             key: key.to_owned(),
             value: value.map(ToOwned::to_owned),
         }
+    }
+
+    #[test]
+    fn quotes_keep_commas() {
+        let options = parse(&["size=1k,context=\"u:o:t:s0:c1,c2\",mode=700"]);
+        let wanted = [
+            parameter("size", Some("1k")),
+            parameter("context", Some("\"u:o:t:s0:c1,c2\"")),
+            parameter("mode", Some("700")),
+        ];
+        assert_eq!(options.parameters, wanted);
     }
 
     #[test]

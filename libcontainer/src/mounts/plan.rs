@@ -19,6 +19,8 @@ pub struct Facts<'a> {
     pub cgroup: Option<CgroupMount>,
     /// The id mapping of each mount of the list that has one, by its number.
     pub id_maps: &'a [(usize, IdMapping)],
+    /// `linux.mountLabel`: the `SELinux` label of the file systems made here.
+    pub label: Option<&'a str>,
 }
 
 /// What may be mounted over below `/proc`: files that lxcfs and the like provide
@@ -117,6 +119,7 @@ fn kind(
             field,
             destination,
             options,
+            facts.label,
             findings,
         )),
     }
@@ -184,6 +187,7 @@ fn filesystem(
     field: &str,
     destination: &Path,
     options: &Options,
+    label: Option<&str>,
     findings: &mut Findings,
 ) -> MountKind {
     if options.copy_up && fs_type != "tmpfs" {
@@ -193,13 +197,28 @@ fn filesystem(
         );
     }
     let has_mode = options.parameters.iter().any(|it| it.key == "mode");
+    let mut parameters = options.parameters.clone();
+    let mut root_label = None;
+    if let Some(label) = label.filter(|_| !parameters.iter().any(Parameter::is_label)) {
+        match fs_type {
+            // Their files have labels of their own.
+            "proc" | "sysfs" => {}
+            // One superblock an IPC namespace, which was made before it is mounted.
+            "mqueue" => root_label = Some(label.to_owned()),
+            _ => parameters.push(Parameter {
+                key: "context".to_owned(),
+                value: Some(label.to_owned()),
+            }),
+        }
+    }
     MountKind::Filesystem {
         fs_type: fs_type.to_owned(),
         source: mount
             .source()
             .as_deref()
             .map_or_else(String::new, |source| source.to_string_lossy().into_owned()),
-        parameters: options.parameters.clone(),
+        parameters,
+        root_label,
         mode: if fs_type == "tmpfs" && !has_mode {
             TmpfsMode::OfDirectory
         } else {
@@ -290,7 +309,7 @@ fn without_nul(mount: &Mount, options: &[String], field: &str, findings: &mut Fi
 mod tests {
     use super::{Facts, plan};
     use crate::error::Findings;
-    use crate::mounts::{IdMapping, MapNamespace, MountKind, MountOp, TmpfsMode};
+    use crate::mounts::{IdMapping, MapNamespace, MountKind, MountOp, Parameter, TmpfsMode};
     use crate::sys::mount::attr;
     use std::path::Path;
 
@@ -306,6 +325,7 @@ mod tests {
             root: Path::new("/bundle/rootfs"),
             cgroup: None,
             id_maps: &[(1, MAPPED)],
+            label: None,
         };
         let mut findings = Findings::new();
         let ops = plan(&mounts, &facts, &mut findings);
@@ -313,6 +333,47 @@ mod tests {
             return Err(findings.to_string());
         }
         Ok(ops)
+    }
+
+    #[test]
+    fn the_label_is_for_file_systems_that_take_one() {
+        let mounts: Vec<_> = serde_json::from_str(
+            r#"[{"destination":"/proc","type":"proc"},{"destination":"/sys","type":"sysfs"},
+                {"destination":"/dev/mqueue","type":"mqueue"},{"destination":"/t","type":"tmpfs"},
+                {"destination":"/own","type":"tmpfs","options":["context=\"o\""]}]"#,
+        )
+        .unwrap();
+        let facts = Facts {
+            bundle: Path::new("/bundle"),
+            root: Path::new("/bundle/rootfs"),
+            cgroup: None,
+            id_maps: &[],
+            label: Some("l"),
+        };
+        let labels: Vec<_> = plan(&mounts, &facts, &mut Findings::new())
+            .into_iter()
+            .filter_map(|op| {
+                let MountKind::Filesystem {
+                    parameters,
+                    root_label,
+                    ..
+                } = op.kind
+                else {
+                    return None;
+                };
+                let own = parameters.into_iter().find(Parameter::is_label);
+                Some((own.and_then(|it| it.value), root_label))
+            })
+            .collect();
+        let text = |text: &str| Some(text.to_owned());
+        let wanted = [
+            (None, None),
+            (None, None),
+            (None, text("l")),
+            (text("l"), None),
+            (text("\"o\""), None),
+        ];
+        assert_eq!(labels, wanted);
     }
 
     #[test]

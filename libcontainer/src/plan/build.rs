@@ -16,6 +16,7 @@ use crate::mounts::{self, Facts};
 use crate::namespaces::{self, Kind, NamespacePlan};
 use crate::network::{self, NetDevice};
 use crate::seccomp::{self, Filter};
+use crate::security::lsm;
 use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
 
 /// What the host is like, asked before planning.
@@ -97,14 +98,16 @@ pub fn build(
         },
         &mut findings,
     );
+    let label = mount_label(linux, &mut findings);
     let mount_facts = Facts {
         bundle: input.bundle,
         root: &root,
         cgroup: view,
         id_maps: &mapped.of,
+        label: label.as_deref(),
     };
     let mounts = mounts::plan(listed, &mount_facts, &mut findings);
-    let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, &mut findings);
+    let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, label, &mut findings);
     refuse_covers_of_the_host(&rootfs, &namespaces, &mut findings);
     let sysctls = sysctl::plan(
         linux.sysctl().as_ref().unwrap_or(&HashMap::new()),
@@ -225,6 +228,15 @@ impl Settings {
         };
         Some(process(asked, &facts, findings))
     }
+}
+
+fn mount_label(linux: &Linux, findings: &mut Findings) -> Option<String> {
+    process::label(
+        linux.mount_label().as_ref(),
+        "linux.mountLabel",
+        ("SELinux", lsm::selinux_enabled),
+        findings,
+    )
 }
 
 /// Compiles a filter; the plan of a process that joins later takes it over.

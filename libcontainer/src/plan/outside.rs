@@ -100,6 +100,7 @@ mod tests {
             }]),
             masked: vec!["/proc/kcore".into()],
             readonly_paths: Vec::new(),
+            label: None,
         }
     }
 

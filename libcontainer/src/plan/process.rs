@@ -291,7 +291,8 @@ fn terminal(process: &Process, field: &str, findings: &mut Findings) -> Option<T
 }
 
 /// A label is never silently left out.
-fn label(
+/// A label, which a host without its security module cannot give.
+pub(super) fn label(
     asked: Option<&String>,
     field: &str,
     (module, enabled): (&str, fn() -> bool),

@@ -14,6 +14,7 @@ pub(super) fn plan(
     path: PathBuf,
     no_pivot: bool,
     mounts: Vec<MountOp>,
+    label: Option<String>,
     findings: &mut Findings,
 ) -> RootfsPlan {
     let linux = spec.linux().as_ref();
@@ -47,6 +48,7 @@ pub(super) fn plan(
             "linux.readonlyPaths",
             findings,
         ),
+        label,
     }
 }
 

@@ -120,6 +120,8 @@ pub struct RootfsPlan {
     pub masked: Vec<PathBuf>,
     /// Paths that nobody inside may change.
     pub readonly_paths: Vec<PathBuf>,
+    /// The `SELinux` label of the file systems made for it.
+    pub label: Option<String>,
 }
 
 /// A device node.

@@ -37,11 +37,11 @@ pub(super) fn run(
             })?),
             StartGate::Socket => None,
         };
-    if let Some(name) = &plan.keyring {
-        keyring::join(name)?;
-    }
     // The host's, while its name can still be trusted.
     let proc = host_proc()?;
+    if let Some(name) = &plan.keyring {
+        keyring::join(name, proc.as_fd(), plan.process.selinux.as_deref())?;
+    }
     enter_namespaces(plan, link, fds)?;
     nix::unistd::setsid().map_err(|errno| StepError::new("make", "a session", errno))?;
     // Modes are as they are asked for; the program's mask is set at the end.
@@ -349,7 +349,8 @@ impl Session<'_> {
         make_cwd(&root, &plan.process.cwd);
         rootfs::set_sysctls(self.proc, &plan.sysctls)?;
         rootfs::protect(&root, &mut made, &plan.rootfs.readonly_paths)?;
-        rootfs::mask(&root, &mut made, &plan.rootfs.masked)?;
+        let label = plan.rootfs.label.as_deref();
+        rootfs::mask(&root, &mut made, &plan.rootfs.masked, label)?;
         made.close(&root)?;
         rootfs::enter(&plan.rootfs, &root)?;
         if plan.rootfs.propagation.is_some_and(|it| it.recursive) {

@@ -25,10 +25,10 @@ pub(super) fn run(
 ) -> Result<Infallible, StepError> {
     let missing = || StepError::refused("join", "the container", "its process is missing");
     let init = fds.into_iter().next().ok_or_else(missing)?;
-    if let Some(name) = &plan.keyring {
-        keyring::join(name)?;
-    }
     let proc = host_proc()?;
+    if let Some(name) = &plan.keyring {
+        keyring::join(name, proc.as_fd(), plan.process.selinux.as_deref())?;
+    }
     match &plan.process.final_affinity {
         Some(mask) => sched::set_affinity(0, mask)
             .map_err(|errno| StepError::new("set", "process.execCPUAffinity.final", errno))?,

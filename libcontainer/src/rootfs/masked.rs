@@ -19,12 +19,18 @@ use crate::sys::open::open;
 /// Covers files with the host's `/dev/null`, never with the image's, and
 /// directories with one read-only empty tmpfs that all of them share: hundreds
 /// of superblocks are slow to make and to unmake.
+/// The label is that of the tmpfs, for `SELinux`.
 pub(crate) fn mask(
     root: &RootFd,
     made: &mut MadeMounts<'_>,
     paths: &[PathBuf],
+    label: Option<&str>,
 ) -> Result<(), StepError> {
-    let mut covers = Covers::default();
+    let mut covers = Covers {
+        label,
+        null: None,
+        empty: None,
+    };
     for path in paths {
         let failed = |errno| failed("mask", path, errno);
         for target in made.find(root, path).map_err(failed)? {
@@ -36,13 +42,13 @@ pub(crate) fn mask(
 }
 
 /// What lies over masked paths, made when it is first needed.
-#[derive(Default)]
-struct Covers {
+struct Covers<'a> {
+    label: Option<&'a str>,
     null: Option<OwnedFd>,
     empty: Option<OwnedFd>,
 }
 
-impl Covers {
+impl Covers<'_> {
     fn put_on(&mut self, target: &OwnedFd, path: &Path) -> Result<(), StepError> {
         let failed = |errno| failed("mask", path, errno);
         let source = if !is_directory(target.as_fd()).map_err(failed)? {
@@ -53,7 +59,7 @@ impl Covers {
         } else if let Some(first) = &self.empty {
             first
         } else {
-            self.empty = Some(empty_directory(target.as_fd()).map_err(failed)?);
+            self.empty = Some(empty_directory(target.as_fd(), self.label).map_err(failed)?);
             return Ok(());
         };
         bind(source.as_fd(), target, false, &[]).map_err(failed)
@@ -106,13 +112,19 @@ fn host_null() -> Result<OwnedFd, StepError> {
 
 /// A read-only tmpfs that holds nothing. One block and one inode are all it may
 /// ever take; kernels that refuse so little get none of these limits.
-fn empty_directory(target: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    let limits = ["nr_blocks", "nr_inodes"].map(|key| Parameter {
+fn empty_directory(target: BorrowedFd<'_>, label: Option<&str>) -> Result<OwnedFd, Errno> {
+    let parameter = |key: &str, value: &str| Parameter {
         key: key.to_owned(),
-        value: Some("1".to_owned()),
-    });
-    match tmpfs(target, &limits) {
-        Err(Errno::EINVAL | Errno::ENOSPC) => tmpfs(target, &[]),
+        value: Some(value.to_owned()),
+    };
+    let label: Vec<_> = label
+        .map(|it| parameter("context", it))
+        .into_iter()
+        .collect();
+    let mut limited = label.clone();
+    limited.extend(["nr_blocks", "nr_inodes"].map(|key| parameter(key, "1")));
+    match tmpfs(target, &limited) {
+        Err(Errno::EINVAL | Errno::ENOSPC) => tmpfs(target, &label),
         made => made,
     }
 }

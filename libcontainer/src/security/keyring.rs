@@ -1,15 +1,28 @@
 //! The session keyring of a container (keyrings(7)).
 
 use std::ffi::CString;
+use std::os::fd::BorrowedFd;
 
+use super::lsm;
 use crate::error::StepError;
 use crate::sys::{Errno, creds};
 
 /// The owner may search it: what lets other processes of the container join it.
 const USER_SEARCH: u32 = 0x0008_0000;
 
-/// Joins the session keyring of that name, made when missing.
-pub(crate) fn join(name: &str) -> Result<(), StepError> {
+/// Joins the session keyring of that name, made when missing; a new one carries
+/// the `SELinux` label of the process that it is for.
+pub(crate) fn join(name: &str, proc: BorrowedFd<'_>, label: Option<&str>) -> Result<(), StepError> {
+    let Some(label) = label else {
+        return join_unlabelled(name);
+    };
+    lsm::set_selinux_on_keys(proc, label)?;
+    join_unlabelled(name)?;
+    // Other keys are not meant.
+    lsm::set_selinux_on_keys(proc, "\n")
+}
+
+fn join_unlabelled(name: &str) -> Result<(), StepError> {
     let failed = |action, errno| StepError::new(action, format!("session keyring {name}"), errno);
     let text = CString::new(name).map_err(|_| failed("join", Errno::EINVAL))?;
     let serial = match creds::join_session_keyring(&text) {

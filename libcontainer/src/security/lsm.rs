@@ -36,6 +36,12 @@ pub(crate) fn set_selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<(
         .map_err(|errno| StepError::new("apply SELinux label", label, errno))
 }
 
+/// The label of keys that this thread makes from here on; of a line end, none.
+pub(super) fn set_selinux_on_keys(proc: BorrowedFd<'_>, label: &str) -> Result<(), StepError> {
+    write(proc, c"thread-self/attr/keycreate", label)
+        .map_err(|errno| StepError::new("label keys", label.trim_end(), errno))
+}
+
 /// Writes a file below a procfs of ours: no mount on the way, no link that
 /// leads out of it. `thread-self` is a link and is resolved first.
 fn write(proc: BorrowedFd<'_>, path: &CStr, text: &str) -> Result<(), Errno> {

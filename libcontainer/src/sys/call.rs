@@ -41,6 +41,7 @@ pub(super) enum Call<'a> {
     FsconfigCreate(BorrowedFd<'a>),
     FsconfigFlag(BorrowedFd<'a>, &'a CStr),
     FsconfigString(BorrowedFd<'a>, &'a CStr, &'a CStr),
+    Fsetxattr(BorrowedFd<'a>, &'a CStr, &'a [u8]),
     Fsmount(BorrowedFd<'a>, c_uint, c_uint),
     Fsopen(&'a CStr, c_uint),
     /// `fstatfs` into a structure of numbers, of which the longest has 16.
@@ -201,6 +202,10 @@ impl Call<'_> {
                 let (key, value) = (text(key), text(value));
                 (libc::SYS_fsconfig, [fd(fs), SET_STRING, key, value, 0, 0])
             }
+            Self::Fsetxattr(file, name, value) => (
+                libc::SYS_fsetxattr,
+                [fd(file), text(name), first(value), value.len(), 0, 0],
+            ),
             Self::Fsmount(fs, flags, attributes) => (
                 libc::SYS_fsmount,
                 [fd(fs), flags as usize, attributes as usize, 0, 0, 0],

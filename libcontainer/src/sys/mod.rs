@@ -32,6 +32,7 @@ pub(crate) mod seccomp;
 pub(crate) mod small_file;
 pub(crate) mod socket;
 pub(crate) mod tty;
+pub(crate) mod xattr;
 
 pub(crate) use nix::errno::Errno;
 

@@ -225,6 +225,9 @@ fn lsm_that_the_kernel_lacks(case: &Case) -> Outcome {
         refused(case, &["selinux"], |c| {
             c["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0");
         })?;
+        refused(case, &["linux.mountLabel", "SELinux is not enabled"], |c| {
+            c["linux"]["mountLabel"] = json!("system_u:object_r:container_file_t:s0");
+        })?;
     }
     Ok(())
 }
