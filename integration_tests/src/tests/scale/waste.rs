@@ -96,7 +96,7 @@ fn notes(case: &Case, expressions: &[&str]) -> Outcome<Vec<(String, Vec<String>)
             } else {
                 "sleep"
             };
-            c["process"]["args"] = serde_json::json!([format!("/bin/{program}"), "3"]);
+            c["process"]["args"] = serde_json::json!([format!("/bin/{program}"), "600"]);
         })?;
         let word = line.first().copied().unwrap_or_default().to_owned();
         if word == "create" {
@@ -128,10 +128,10 @@ fn nothing_waits_in_steps(case: &Case) -> Outcome {
 
 fn nobody_sleeps_but_the_container(case: &Case) -> Outcome {
     for (word, lines) in notes(case, &["trace=nanosleep,clock_nanosleep"])? {
-        // The container sleeps three seconds.
+        // The container sleeps ten minutes, or until it is killed.
         let sleeps = lines
             .iter()
-            .filter(|line| line.contains("nanosleep(") && !line.contains("tv_sec=3,"));
+            .filter(|line| line.contains("nanosleep(") && !line.contains("tv_sec=600,"));
         let sleeps: Vec<&String> = sleeps.collect();
         holds(format!("{word} sleeps: {sleeps:?}"), sleeps.is_empty())?;
     }
