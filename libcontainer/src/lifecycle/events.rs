@@ -14,7 +14,7 @@ use crate::Result;
 use crate::cgroups::OomWatch;
 use crate::container::StateRoot;
 use crate::error::{Error, ErrorKind, StepError};
-use crate::security::jail::{self, Duty};
+use crate::security::jail::{Duty, Jail};
 use crate::sys::Errno;
 
 /// Something that is told of a container.
@@ -92,7 +92,7 @@ pub fn events(
     let mut oom = cgroup.watch_oom()?;
     let timer = timer(watch.interval).map_err(failed)?;
     if watch.confined
-        && let Err(refused) = jail::enter(Duty::Watch)
+        && let Err(refused) = Jail::build(Duty::Watch).and_then(|jail| jail.enter())
     {
         log::warn!("{refused}");
     }

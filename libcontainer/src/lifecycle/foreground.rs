@@ -9,7 +9,7 @@ use super::request::Exit;
 use crate::error::{Error, StepError};
 use crate::notify::Ear;
 use crate::process::Child;
-use crate::security::jail::{self, Duty};
+use crate::security::jail::{Duty, Jail};
 use crate::state::{Record, StateDir};
 use crate::sys::process::Ended;
 use crate::terminal::{Aside, Foreground, Relay};
@@ -53,10 +53,11 @@ pub(super) fn attend(
     let mut destroy = || delete::destroy(&mut attended.dir, &attended.record, Some(pidfd));
     let mut keeper = None;
     let mut confine = || {
+        let jail = Jail::build(Duty::Relay)?;
         if !keep {
             keeper = Some(Keeper::leave_behind(&mut destroy)?);
         }
-        jail::enter(Duty::Relay)
+        jail.enter()
     };
     let ended = relay.and_then(|relay| {
         relay
@@ -86,7 +87,8 @@ pub(super) fn relay(
 ) -> Result<Exit, StepError> {
     let mut confine = || {
         if confined {
-            warn_of(jail::enter(Duty::Relay).map_err(Error::from));
+            let jail = Jail::build(Duty::Relay);
+            warn_of(jail.and_then(|jail| jail.enter()).map_err(Error::from));
         }
     };
     let ended = relay.run(foreground, child.pidfd.as_fd(), child.pid, &mut confine)?;

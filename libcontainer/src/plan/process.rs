@@ -290,8 +290,7 @@ fn terminal(process: &Process, field: &str, findings: &mut Findings) -> Option<T
     Some(TerminalPlan { size })
 }
 
-/// A label is never silently left out.
-/// A label, which a host without its security module cannot give.
+/// A label, never silently left out: a host without its security module cannot give it.
 pub(super) fn label(
     asked: Option<&String>,
     field: &str,

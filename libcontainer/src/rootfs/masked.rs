@@ -18,8 +18,8 @@ use crate::sys::open::open;
 
 /// Covers files with the host's `/dev/null`, never with the image's, and
 /// directories with one read-only empty tmpfs that all of them share: hundreds
-/// of superblocks are slow to make and to unmake.
-/// The label is that of the tmpfs, for `SELinux`.
+/// of superblocks are slow to make and to unmake. The label is that of the tmpfs,
+/// for `SELinux`.
 pub(crate) fn mask(
     root: &RootFd,
     made: &mut MadeMounts<'_>,

@@ -30,43 +30,51 @@ pub(crate) enum Duty {
     Watch,
 }
 
-/// Refuses a program of several threads: each wall stands around one alone.
-pub(crate) fn refuse_threads() -> Result<(), StepError> {
-    // A directory's links: itself, its name, and one for each directory in it.
-    let threads = std::fs::metadata("/proc/self/task").map_or(1, |task| task.nlink() - 2);
-    if threads > 1 {
-        let reason = format!("the program has {threads} threads");
-        return Err(StepError::refused("enter", "the jail", reason));
-    }
-    Ok(())
+/// A jail that stands ready.
+#[derive(Debug)]
+pub(crate) struct Jail {
+    duty: Duty,
+    filter: BpfProgram,
 }
 
-/// Gives up for ever all that the duty does not need.
-pub(crate) fn enter(duty: Duty) -> Result<(), StepError> {
-    let failed = |errno| StepError::new("enter", "the jail", errno);
-    refuse_threads()?;
-    let program = compile(duty).map_err(|reason| {
-        StepError::refused("compile", "the filter of the jail", reason.to_string())
-    })?;
-    // The program of a container may be anybody's.
-    let kept = match duty {
-        Duty::Relay => creds::permitted_capabilities().map_err(failed)? & KILL,
-        Duty::Watch => 0,
-    };
-    // An ambient capability lasts no longer than the permitted one.
-    creds::set_capabilities(kept, kept, 0).map_err(failed)?;
-    creds::set_no_new_privs().map_err(failed)?;
-    let kept_from = match duty {
-        Duty::Relay => landlock::Access::All,
-        Duty::Watch => landlock::Access::AllButReading,
-    };
-    match landlock::forbid(kept_from) {
-        // Not built in, or not switched on.
-        Ok(()) | Err(Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EPERM) => {}
-        Err(errno) => return Err(failed(errno)),
+impl Jail {
+    /// Builds one; nothing is given up yet. Not for a program of several threads:
+    /// each wall stands around one alone.
+    pub(crate) fn build(duty: Duty) -> Result<Self, StepError> {
+        // A directory's links: itself, its name, and one for each directory in it.
+        let threads = std::fs::metadata("/proc/self/task").map_or(1, |task| task.nlink() - 2);
+        if threads > 1 {
+            let reason = format!("the program has {threads} threads");
+            return Err(StepError::refused("enter", "the jail", reason));
+        }
+        let filter = compile(duty).map_err(|reason| {
+            StepError::refused("compile", "the filter of the jail", reason.to_string())
+        })?;
+        Ok(Self { duty, filter })
     }
-    seccompiler::apply_filter(&program)
-        .map_err(|reason| StepError::refused("enter", "the jail", reason.to_string()))
+
+    /// Gives up for ever all that the duty does not need.
+    pub(crate) fn enter(&self) -> Result<(), StepError> {
+        let failed = |errno| StepError::new("enter", "the jail", errno);
+        // The program of a container may be anybody's.
+        let (kept, files) = match self.duty {
+            Duty::Relay => {
+                let mine = creds::permitted_capabilities().map_err(failed)?;
+                (mine & KILL, landlock::Access::All)
+            }
+            Duty::Watch => (0, landlock::Access::AllButReading),
+        };
+        // An ambient capability lasts no longer than the permitted one.
+        creds::set_capabilities(kept, kept, 0).map_err(failed)?;
+        creds::set_no_new_privs().map_err(failed)?;
+        match landlock::forbid(files) {
+            // Not built in, or not switched on, or refused by a sandbox around us.
+            Ok(()) | Err(Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EPERM) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        seccompiler::apply_filter(&self.filter)
+            .map_err(|reason| StepError::refused("enter", "the jail", reason.to_string()))
+    }
 }
 
 /// Calls without which no program goes on: memory, time, its end.

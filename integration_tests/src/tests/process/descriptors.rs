@@ -1,6 +1,6 @@
 //! Which file descriptors reach the container.
 
-use crate::harness::{Case, Outcome, Seen, has, holds, same};
+use crate::harness::{Case, Outcome, Seen, has, same};
 use crate::tests::list;
 
 list!["process":
@@ -11,7 +11,6 @@ list!["process":
     listen_fds,
     listen_fds_of_many_sockets,
     promised_listen_fds_that_are_not_open,
-    closed_stdio,
     stdio_is_the_callers,
     standard_input_is_read,
     the_hosts_null_becomes_the_containers,
@@ -152,34 +151,6 @@ fn promised_listen_fds_that_are_not_open(case: &Case) -> Outcome {
         vec![0, 1, 2],
     )?;
     has(seen.part("env"), "LISTEN_PID=1")
-}
-
-fn closed_stdio(case: &Case) -> Outcome {
-    case.bundle.script("ls -l /proc/$$/fd > /list; true")?;
-    let list = case.bundle.rootfs.join("list");
-    for closed in [
-        "<&-",
-        ">&-",
-        "2>&-",
-        "<&- >&-",
-        "<&- 2>&-",
-        ">&- 2>&-",
-        "<&- >&- 2>&-",
-    ] {
-        let call = case.call(&["run", &case.id]);
-        call.under(&format!("exec \"$@\" {closed}"))
-            .answer()?
-            .ok()?;
-        let text = std::fs::read_to_string(&list)?;
-        // A stand-in is /dev/null; the other files are this test's own.
-        for target in text.lines().filter_map(|line| line.split(" -> ").nth(1)) {
-            holds(
-                format!("{closed}: {target} is no file of the runtime"),
-                target == "/dev/null" || target == "/list" || target.contains("/logs/"),
-            )?;
-        }
-    }
-    Ok(())
 }
 
 fn stdio_is_the_callers(case: &Case) -> Outcome {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::tcgetattr;
-use serde_json::json;
 
+use super::with_terminal;
 use crate::harness::{
     Call, Case, Outcome, Pty, eventually, has, holds, lacks, read_until, same, type_line,
 };
@@ -25,11 +25,6 @@ list!["terminal":
     all_output_arrives,
     without_a_terminal_signals_are_forwarded,
 ];
-
-fn with_terminal(case: &Case, script: &str) -> Outcome {
-    case.bundle.script(script)?;
-    case.edit(|c| c["process"]["terminal"] = json!(true))
-}
 
 /// Runs the call with this terminal as its controlling terminal and stdin, and its output on it.
 pub(super) fn on(call: Call, pty: &Pty) -> Outcome<Call> {

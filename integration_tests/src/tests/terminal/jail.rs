@@ -5,6 +5,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use super::foreground::on;
+use super::with_terminal;
 use crate::harness::{Case, Outcome, Pty, Running, eventually, has, read_until, same};
 use crate::tests::list;
 
@@ -15,6 +16,8 @@ list!["terminal":
     jailed_events,
     kept_container_needs_no_keeper,
     killed_run_leaves_its_container_running,
+    jailed_run_ends_what_its_program_left,
+    killed_keeper_is_told_of,
 ];
 
 const KILL_ALONE: &str = "0000000000000020";
@@ -78,9 +81,7 @@ fn jailed_run_deletes_its_container(case: &Case) -> Outcome {
 }
 
 fn jailed_run_with_a_terminal(case: &Case) -> Outcome {
-    case.bundle
-        .script("echo ready; read line; echo \"<$line>\"; read line")?;
-    case.edit(|c| c["process"]["terminal"] = json!(true))?;
+    with_terminal(case, "echo ready; read line; echo \"<$line>\"; read line")?;
     let mut pty = Pty::open(24, 80)?;
     let running = on(case.call(&["run", &case.id]), &pty)?.spawn()?;
     read_until(&mut pty.master, "ready")?;
@@ -160,5 +161,40 @@ fn killed_run_leaves_its_container_running(case: &Case) -> Outcome {
         Ok(state.map_or(true, |state| state.starts_with('Z')))
     })?;
     case.status_is("running")?;
+    case.destroy()
+}
+
+fn jailed_run_ends_what_its_program_left(case: &Case) -> Outcome {
+    // In the host's pid namespace nothing else ends it.
+    case.edit(|c| {
+        if let Some(namespaces) = c["linux"]["namespaces"].as_array_mut() {
+            namespaces.retain(|namespace| namespace["type"] != "pid");
+        }
+    })?;
+    case.bundle
+        .script("sleep 600 & trap 'exit 4' TERM; echo ready; while :; do usleep 10000; done")?;
+    let running = case.call(&["run", &case.id]).spawn()?;
+    eventually("ready", || Ok(running.out().contains("ready")))?;
+    is_jailed(running.pid(), KILL_ALONE)?;
+    kill(running.pid(), Signal::SIGTERM)?;
+    running.answer()?.ended(4)?;
+    case.nothing_left()
+}
+
+fn killed_keeper_is_told_of(case: &Case) -> Outcome {
+    case.bundle
+        .script("trap 'exit 5' TERM; echo ready; while :; do usleep 10000; done")?;
+    let running = case.call(&["run", &case.id]).spawn()?;
+    eventually("ready", || Ok(running.out().contains("ready")))?;
+    is_jailed(running.pid(), KILL_ALONE)?;
+    for pid in keeper(case, &running)? {
+        kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+    }
+    kill(running.pid(), Signal::SIGTERM)?;
+    has(
+        &running.answer()?.ended(5)?.err(),
+        "the process that cleans up",
+    )?;
+    case.status_is("stopped")?;
     case.destroy()
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Case, ConsoleSocket, Outcome, Pty, eventually, has, holds, read_until, same};
+use super::with_terminal;
+use crate::harness::{Case, ConsoleSocket, Outcome, Pty, has, read_until, same};
 use crate::tests::list;
 
 list!["terminal":
@@ -13,13 +14,7 @@ list!["terminal":
     console_in_the_root_that_is_seen,
     standard_input_that_is_a_file,
     terminal_of_exec_belongs_to_its_user,
-    closed_streams_of_exec,
 ];
-
-fn with_terminal(case: &Case, script: &str) -> Outcome {
-    case.bundle.script(script)?;
-    case.edit(|c| c["process"]["terminal"] = json!(true))
-}
 
 fn first_words(case: &Case, end: &str) -> Outcome<String> {
     let socket = ConsoleSocket::listen(&case.bundle.dir)?;
@@ -117,33 +112,6 @@ fn terminal_of_exec_belongs_to_its_user(case: &Case) -> Outcome {
         let (_, fd) = socket.receive()?;
         let text = read_until(&mut File::from(fd), "wrote")?;
         has(&text, owner)?;
-    }
-    Ok(())
-}
-
-/// No file of the runtime may stand on 0 to 2 then.
-fn closed_streams_of_exec(case: &Case) -> Outcome {
-    case.run_asleep()?;
-    let list = case.bundle.rootfs.join("list");
-    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
-        let _ = std::fs::remove_file(&list);
-        let line = [
-            "exec",
-            case.id.as_str(),
-            "sh",
-            "-c",
-            "ls -l /proc/$$/fd > /list; true",
-        ];
-        let call = case.call(&line).under(&format!("exec \"$@\" {closed}"));
-        call.answer()?.ok()?;
-        eventually("the list is there", || Ok(list.exists()))?;
-        let text = std::fs::read_to_string(&list)?;
-        for target in text.lines().filter_map(|line| line.split(" -> ").nth(1)) {
-            holds(
-                format!("{closed}: {target} is no file of the runtime"),
-                target == "/dev/null" || target == "/list" || target.contains("/logs/"),
-            )?;
-        }
     }
     Ok(())
 }

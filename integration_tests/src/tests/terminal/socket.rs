@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 
 use serde_json::json;
 
+use super::with_terminal;
 use crate::harness::{Case, ConsoleSocket, Outcome, has, holds, read_until, same, type_line};
 use crate::tests::list;
 
@@ -16,11 +17,6 @@ list!["terminal":
     pidfd_socket,
     socket_with_a_long_path,
 ];
-
-fn with_terminal(case: &Case, script: &str) -> Outcome {
-    case.bundle.script(script)?;
-    case.edit(|c| c["process"]["terminal"] = json!(true))
-}
 
 fn console_socket_gets_the_pty(case: &Case) -> Outcome {
     with_terminal(
