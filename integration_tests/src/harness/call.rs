@@ -17,6 +17,7 @@ static CALLS: AtomicU32 = AtomicU32::new(0);
 /// detached container keeps what it was given.
 #[derive(Debug)]
 pub(crate) struct Call {
+    program: Option<PathBuf>,
     args: Vec<OsString>,
     before: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
@@ -48,6 +49,7 @@ impl Call {
     /// A call with these arguments from this directory.
     pub(crate) fn new(dir: &Path, logs: &Path, args: &[&str]) -> Self {
         Self {
+            program: None,
             args: args.iter().map(OsString::from).collect(),
             before: Vec::new(),
             env: Vec::new(),
@@ -56,6 +58,12 @@ impl Call {
             stdin: None,
             limit: Duration::from_secs(30),
         }
+    }
+
+    /// Calls another program than the runtime.
+    pub(crate) fn of(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
     }
 
     /// Sets a variable of the runtime's environment.
@@ -96,8 +104,12 @@ impl Call {
         let number = CALLS.fetch_add(1, Ordering::Relaxed);
         let out = self.logs.join(format!("out.{number}"));
         let err = self.logs.join(format!("err.{number}"));
-        let binary = Host::get().binary.clone().into_os_string();
-        let mut line = self.before.into_iter().chain([binary]).chain(self.args);
+        let binary = self.program.unwrap_or_else(|| Host::get().binary.clone());
+        let mut line = self
+            .before
+            .into_iter()
+            .chain([binary.into_os_string()])
+            .chain(self.args);
         let Some(program) = line.next() else {
             return Err(Fault::failed("an empty command line"));
         };

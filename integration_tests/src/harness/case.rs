@@ -117,7 +117,12 @@ impl Case {
         let root = self.state_root.to_string_lossy().into_owned();
         let mut line = vec!["--root", &root];
         line.extend(args);
-        Call::new(&self.bundle.dir, &self.home.join("logs"), &line).env("TAG", &self.tag)
+        self.call_alone(&line)
+    }
+
+    /// The same without `--root`.
+    pub(crate) fn call_alone(&self, args: &[&str]) -> Call {
+        Call::new(&self.bundle.dir, &self.home.join("logs"), args).env("TAG", &self.tag)
     }
 
     /// Makes that call.

@@ -12,6 +12,7 @@ mod hooks;
 mod input;
 mod intelrdt;
 mod kernel;
+mod library;
 mod lifecycle;
 mod lsm;
 mod mounts;
@@ -69,6 +70,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         input::tests(),
         intelrdt::tests(),
         kernel::tests(),
+        library::tests(),
         lsm::tests(),
         fixtures::tests(),
         faults::tests(),

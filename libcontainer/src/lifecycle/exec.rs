@@ -65,6 +65,7 @@ pub fn exec(root: &StateRoot, id: &str, request: &ExecRequest) -> Result<Exit> {
         chroot: (facts.namespaces & libc::CLONE_NEWNS == 0).then(|| loaded.record.rootfs.clone()),
         process: plan,
         seccomp: facts.seccomp.clone(),
+        annotations: hook_state(&loaded.record).annotations,
     };
     let work = Work {
         loaded: &loaded,

@@ -357,4 +357,6 @@ pub struct TenantPlan {
     pub process: ProcessPlan,
     /// The system call filter.
     pub seccomp: Option<Filter>,
+    /// The container's annotations, sorted.
+    pub annotations: Vec<(String, String)>,
 }

@@ -8,6 +8,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, umask};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
+use super::executor::Executor;
 use super::link::Link;
 use super::protocol::{Order, Report};
 use super::user_process::{Finish, finish};
@@ -28,6 +29,7 @@ pub(super) fn run(
     plan: &InitPlan,
     link: &Link,
     fds: Vec<OwnedFd>,
+    executor: &dyn Executor,
 ) -> Result<Infallible, StepError> {
     let mut fds = fds.into_iter();
     let fifo =
@@ -77,6 +79,8 @@ pub(super) fn run(
         fifo,
         hooks: &plan.start_container,
         hook_state: Some(&plan.hook_state),
+        annotations: &plan.hook_state.annotations,
+        executor,
     })
 }
 

@@ -3,9 +3,10 @@
 //! `spawn` clones and executes a sealed image of ourselves; `stage` is what
 //! that image does first; `init` and `tenant` carry out their plans, the init by
 //! `ask` what it cannot do itself; `user_process` is the end of both: the user's
-//! program. Both sides speak `protocol` over a `link`.
+//! program, or what an `executor` makes of it. Both sides speak `protocol` over a `link`.
 
 mod ask;
+mod executor;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod init;
@@ -20,10 +21,11 @@ mod streams;
 mod tenant;
 mod user_process;
 
+pub use executor::{Executor, Gate, Program};
 pub(crate) use link::is_lost;
 pub(crate) use protocol::{Order, Report};
 pub use sealed_self::use_init_image;
 pub(crate) use spawn::{Child, Request, spawn};
-pub use stage::{init_stage, init_stage_of};
+pub use stage::{init_stage, init_stage_of, init_stage_with};
 pub use streams::secure_standard_streams;
 pub(crate) use user_process::{START, read_failure};

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
+use super::executor::{Executor, Kernel};
 use super::link::{Link, Received};
 use super::protocol::{Order, Report};
 use super::{init, tenant};
@@ -17,19 +18,28 @@ use crate::sys::{clone, fd, process};
 /// anything else when its `argv[0]` is `lodge-init`: containers are made by
 /// executing a sealed image of the calling program.
 pub fn init_stage() -> ! {
-    init_stage_of(std::env::args_os().nth(1).as_deref())
+    init_stage_with(&Kernel)
 }
 
 /// The same for a program that knows its arguments from elsewhere: `argument` is the
 /// one after its name.
 pub fn init_stage_of(argument: Option<&OsStr>) -> ! {
+    run(argument, &Kernel)
+}
+
+/// The same with another way to run some programs than to execute them.
+pub fn init_stage_with(executor: &dyn Executor) -> ! {
+    run(std::env::args_os().nth(1).as_deref(), executor)
+}
+
+fn run(argument: Option<&OsStr>, executor: &dyn Executor) -> ! {
     // Until the user's program runs, nobody looks in.
     let _ = process::forbid_dump();
     let number = argument.and_then(|text| text.to_str()?.parse().ok());
     let Some(link) = number.and_then(|number: RawFd| Link::inherited(number).ok()) else {
         clone::exit_now(1);
     };
-    let failed = match serve(&link) {
+    let failed = match serve(&link, executor) {
         Ok(never) => match never {},
         Err(failed) => failed,
     };
@@ -38,7 +48,7 @@ pub fn init_stage_of(argument: Option<&OsStr>) -> ! {
     clone::exit_now(1)
 }
 
-fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
+fn serve(link: &Link, executor: &dyn Executor) -> Result<std::convert::Infallible, StepError> {
     let Some(Received { message, fds }) = link.receive::<Order>(None)? else {
         return Err(StepError::refused(
             "read",
@@ -49,11 +59,11 @@ fn serve(link: &Link) -> Result<std::convert::Infallible, StepError> {
     match message {
         Order::Init(plan) => {
             sweep(link, plan.process.kept_fds, fds.iter().map(AsFd::as_fd))?;
-            init::run(&plan, link, fds)
+            init::run(&plan, link, fds, executor)
         }
         Order::Tenant(plan) => {
             sweep(link, plan.process.kept_fds, fds.iter().map(AsFd::as_fd))?;
-            tenant::run(&plan, link, fds)
+            tenant::run(&plan, link, fds, executor)
         }
         Order::CgroupJoined
         | Order::Followed

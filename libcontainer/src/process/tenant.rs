@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
+use super::executor::Executor;
 use super::init::{attach, become_root_inside, clone_again, host_proc, reset_affinity};
 use super::link::Link;
 use super::user_process::{Finish, finish};
@@ -22,6 +23,7 @@ pub(super) fn run(
     plan: &TenantPlan,
     link: &Link,
     fds: Vec<OwnedFd>,
+    executor: &dyn Executor,
 ) -> Result<Infallible, StepError> {
     let missing = || StepError::refused("join", "the container", "its process is missing");
     let init = fds.into_iter().next().ok_or_else(missing)?;
@@ -81,5 +83,7 @@ pub(super) fn run(
         fifo: None,
         hooks: &[],
         hook_state: None,
+        annotations: &plan.annotations,
+        executor,
     })
 }

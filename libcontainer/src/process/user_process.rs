@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
+use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, getcwd};
 
+use super::executor::{self, Executor, Gate, Program};
 use super::link::Link;
 use super::lookup::executable;
 use super::passwd::home;
@@ -52,6 +54,10 @@ pub(super) struct Finish<'a> {
     /// Hooks right before the program.
     pub(super) hooks: &'a [HookPlan],
     pub(super) hook_state: Option<&'a HookState>,
+    /// The container's annotations.
+    pub(super) annotations: &'a [(String, String)],
+    /// Who may take the last step.
+    pub(super) executor: &'a dyn Executor,
 }
 
 /// Goes on to the user's program.
@@ -62,12 +68,24 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
         seccomp,
         proc,
         terminal,
-        fifo,
+        mut fifo,
         hooks,
         hook_state,
+        annotations,
+        executor,
     } = finish;
     apply_scheduling(plan)?;
     let environment = environment(plan);
+    let program = Program {
+        args: &plan.args,
+        env: &environment,
+        annotations,
+    };
+    let last = if executor.takes(&program) {
+        LastStep::Executor
+    } else {
+        LastStep::Exec
+    };
     umask(Mode::from_bits_truncate(
         plan.user.umask.unwrap_or(DEFAULT_UMASK),
     ));
@@ -78,7 +96,7 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     sweep(link, plan.kept_fds, kept.into_iter().flatten())?;
     let early = make_and_enter(&plan.cwd)?;
     report_ready(link, terminal)?;
-    set_labels(proc.as_fd(), plan)?;
+    set_labels(proc.as_fd(), plan, last)?;
     // A hook that does not read must not end us.
     let later = if hooks.is_empty() { 0 } else { PIPE };
     let ignored = process::ignored_signals(proc.as_fd()).unwrap_or(process::ALL_SIGNALS);
@@ -93,12 +111,11 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
         // Without no_new_privs it takes a capability that is about to go.
         install(link, filter)?;
     }
-    become_user(plan, early, link)?;
-    let program = executable(plan.args.first().map_or("", String::as_str), &environment)?;
-    let argv = c_strings(&plan.args)?;
-    let envp = c_strings(&environment)?;
-    let path = CString::new(program.as_str())
-        .map_err(|_| StepError::refused("execute", &program, "it contains a NUL byte"))?;
+    become_user(plan, early, last, link)?;
+    let exec = match last {
+        LastStep::Exec => Some(Exec::prepare(&program)?),
+        LastStep::Executor => None,
+    };
     if fifo.is_some() {
         // Waiting for `start`, it is to end like a program would.
         process::end_when_asked();
@@ -108,17 +125,20 @@ pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
     {
         install(link, filter)?;
     }
-    let failed = wait_and_execute(&Last {
+    let wait = Wait {
         link,
         fifo: fifo.as_ref().map(AsFd::as_fd),
         hooks,
         hook_state,
         environment: &environment,
-        program: &program,
-        path: &path,
-        argv: &argv,
-        envp: &envp,
-    });
+    };
+    let failed = match wait.until_its_turn() {
+        Err(failed) => Stopped::Before(failed),
+        Ok(()) => match exec {
+            Some(exec) => Stopped::AtExec(exec.execute()),
+            None => Stopped::AtExec(hand_over(executor, &program, link, &mut fifo)),
+        },
+    };
     let Some(fifo) = fifo else {
         return match failed {
             Stopped::Before(failed) => Err(failed),
@@ -147,43 +167,90 @@ enum Stopped {
     AtExec(StepError),
 }
 
-struct Last<'a> {
+/// Who takes the last step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastStep {
+    /// The kernel, by execve(2).
+    Exec,
+    /// An [`Executor`], in this process.
+    Executor,
+}
+
+/// A program for execve(2).
+struct Exec {
+    program: String,
+    path: CString,
+    argv: Vec<CString>,
+    envp: Vec<CString>,
+}
+
+impl Exec {
+    fn prepare(asked: &Program<'_>) -> Result<Self, StepError> {
+        let name = asked.args.first().map_or("", String::as_str);
+        let program = executable(name, asked.env)?;
+        let path = CString::new(program.as_str())
+            .map_err(|_| StepError::refused("execute", &program, "it contains a NUL byte"))?;
+        Ok(Self {
+            argv: c_strings(asked.args)?,
+            envp: c_strings(asked.env)?,
+            program,
+            path,
+        })
+    }
+
+    /// The reason for coming back.
+    fn execute(&self) -> StepError {
+        let argv: Vec<&CStr> = self.argv.iter().map(CString::as_c_str).collect();
+        let envp: Vec<&CStr> = self.envp.iter().map(CString::as_c_str).collect();
+        let errno = clone::execve(&self.path, &argv, &envp);
+        StepError::said(format!("exec {}: {}", self.program, reason(errno)))
+    }
+}
+
+/// Lets the executor run the program to its end. What comes back is a failure that
+/// whoever started the container still waits for.
+fn hand_over(
+    executor: &dyn Executor,
+    program: &Program<'_>,
+    link: &Link,
+    fifo: &mut Option<OwnedFd>,
+) -> StepError {
+    let mut open = false;
+    let done = executor.execute(program, Gate::new(&mut open, link, fifo));
+    // Nothing of the program's exit runs.
+    let _ = std::io::stdout().flush();
+    match done {
+        Ok(status) => clone::exit_now(i32::from(status)),
+        Err(text) if open => {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            clone::exit_now(1)
+        }
+        Err(text) => {
+            let name = program.args.first().map_or("", String::as_str);
+            StepError::said(format!("exec {name}: {text}"))
+        }
+    }
+}
+
+/// What comes between a process that is set up and its program.
+struct Wait<'a> {
     link: &'a Link,
     fifo: Option<BorrowedFd<'a>>,
     hooks: &'a [HookPlan],
     hook_state: Option<&'a HookState>,
     environment: &'a [String],
-    program: &'a str,
-    path: &'a CStr,
-    argv: &'a [CString],
-    envp: &'a [CString],
 }
 
-fn wait_and_execute(last: &Last<'_>) -> Stopped {
-    if let Some(fifo) = last.fifo {
-        // Closed, it tells the runtime that all went well.
-        if let Err(errno) = close_link(last.link) {
-            let failed = StepError::new("close", "the runtime's socket", errno);
-            return Stopped::Before(failed);
+impl Wait<'_> {
+    fn until_its_turn(&self) -> Result<(), StepError> {
+        if let Some(fifo) = self.fifo {
+            // Closed, it tells the runtime that all went well.
+            executor::close(self.link)
+                .map_err(|errno| StepError::new("close", "the runtime's socket", errno))?;
+            wait_at(fifo)?;
         }
-        if let Err(failed) = wait_at(fifo) {
-            return Stopped::Before(failed);
-        }
+        run_hooks(self)
     }
-    if let Err(failed) = run_hooks(last) {
-        return Stopped::Before(failed);
-    }
-    let argv: Vec<&CStr> = last.argv.iter().map(CString::as_c_str).collect();
-    let envp: Vec<&CStr> = last.envp.iter().map(CString::as_c_str).collect();
-    let errno = clone::execve(last.path, &argv, &envp);
-    let text = format!("exec {}: {}", last.program, reason(errno));
-    Stopped::AtExec(StepError::said(text))
-}
-
-/// Closes the socket while its owner lives on to the exec. A filter may refuse
-/// the newer call.
-fn close_link(link: &Link) -> Result<(), Errno> {
-    nix::unistd::close(link.number())
 }
 
 /// Sleeps until somebody writes the byte. The FIFO is open for writing here
@@ -199,7 +266,7 @@ fn wait_at(fifo: BorrowedFd<'_>) -> Result<(), StepError> {
     }
 }
 
-fn run_hooks(last: &Last<'_>) -> Result<(), StepError> {
+fn run_hooks(last: &Wait<'_>) -> Result<(), StepError> {
     let Some(state) = last.hook_state.filter(|_| !last.hooks.is_empty()) else {
         return Ok(());
     };
@@ -355,19 +422,28 @@ fn verify_cwd() -> Result<(), StepError> {
     }
 }
 
-fn set_labels(proc: BorrowedFd<'_>, plan: &ProcessPlan) -> Result<(), StepError> {
+fn set_labels(proc: BorrowedFd<'_>, plan: &ProcessPlan, last: LastStep) -> Result<(), StepError> {
+    let when = match last {
+        LastStep::Exec => lsm::When::OnExec,
+        LastStep::Executor => lsm::When::Now,
+    };
     if let Some(profile) = &plan.apparmor {
-        lsm::set_apparmor_on_exec(proc, profile)?;
+        lsm::set_apparmor(proc, profile, when)?;
     }
     if let Some(label) = &plan.selinux {
-        lsm::set_selinux_on_exec(proc, label)?;
+        lsm::set_selinux(proc, label, when)?;
     }
     Ok(())
 }
 
 /// From root to the user, in the one order that works: the bounding set while
 /// privileged, groups before users, capabilities after.
-fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), StepError> {
+fn become_user(
+    plan: &ProcessPlan,
+    entered: Entered,
+    last: LastStep,
+    link: &Link,
+) -> Result<(), StepError> {
     let user = &plan.user;
     let failed =
         |action: &'static str, object: String| move |errno| StepError::new(action, object, errno);
@@ -399,6 +475,9 @@ fn become_user(plan: &ProcessPlan, entered: Entered, link: &Link) -> Result<(), 
     capabilities::take_on(&plan.capabilities, |warning| warnings.push(warning))?;
     for warning in warnings {
         link.write(&Report::Warning(warning))?;
+    }
+    if last == LastStep::Executor && leaves_root {
+        capabilities::keep_ambient(&plan.capabilities)?;
     }
     Ok(())
 }

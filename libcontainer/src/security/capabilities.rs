@@ -198,6 +198,18 @@ pub(crate) fn take_on(sets: &CapSets, mut warn: impl FnMut(String)) -> Result<()
     Ok(())
 }
 
+/// Keeps of these sets, taken on before, what an exec would leave to a user other than
+/// root: the ambient ones (capabilities(7)).
+pub(crate) fn keep_ambient(sets: &CapSets) -> Result<(), StepError> {
+    let mine = Set(creds::permitted_capabilities()
+        .map_err(|errno| StepError::new("read", "the capabilities", errno))?);
+    // Only what is permitted and inheritable could be made ambient.
+    let inheritable = sets.inheritable.and(mine);
+    let ambient = sets.ambient.and(inheritable).bits();
+    creds::set_capabilities(ambient, ambient, inheritable.bits())
+        .map_err(|errno| StepError::new("set", "the capabilities", errno))
+}
+
 fn failed(action: &'static str, number: u32, errno: Errno) -> StepError {
     let name = usize::try_from(number)
         .ok()

@@ -19,21 +19,48 @@ pub(crate) fn selinux_enabled() -> bool {
     Path::new("/sys/fs/selinux/enforce").exists()
 }
 
-/// The profile that the next exec of this thread takes on.
-pub(crate) fn set_apparmor_on_exec(proc: BorrowedFd<'_>, profile: &str) -> Result<(), StepError> {
-    let text = format!("exec {profile}");
-    match write(proc, c"thread-self/attr/apparmor/exec", &text) {
+/// When a label is taken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// By the next exec of this thread.
+    OnExec,
+    /// At once.
+    Now,
+}
+
+/// The profile that this thread takes on.
+pub(crate) fn set_apparmor(
+    proc: BorrowedFd<'_>,
+    profile: &str,
+    when: When,
+) -> Result<(), StepError> {
+    let (text, path, shared) = match when {
+        When::OnExec => (
+            format!("exec {profile}"),
+            c"thread-self/attr/apparmor/exec",
+            c"thread-self/attr/exec",
+        ),
+        When::Now => (
+            format!("changeprofile {profile}"),
+            c"thread-self/attr/apparmor/current",
+            c"thread-self/attr/current",
+        ),
+    };
+    match write(proc, path, &text) {
         // Before Linux 5.8 there is only the shared file.
-        Err(Errno::ENOENT) => write(proc, c"thread-self/attr/exec", &text),
+        Err(Errno::ENOENT) => write(proc, shared, &text),
         done => done,
     }
     .map_err(|errno| StepError::new("apply apparmor profile", profile, errno))
 }
 
-/// The label that the next exec of this thread takes on.
-pub(crate) fn set_selinux_on_exec(proc: BorrowedFd<'_>, label: &str) -> Result<(), StepError> {
-    write(proc, c"thread-self/attr/exec", label)
-        .map_err(|errno| StepError::new("apply SELinux label", label, errno))
+/// The label that this thread takes on.
+pub(crate) fn set_selinux(proc: BorrowedFd<'_>, label: &str, when: When) -> Result<(), StepError> {
+    let path = match when {
+        When::OnExec => c"thread-self/attr/exec",
+        When::Now => c"thread-self/attr/current",
+    };
+    write(proc, path, label).map_err(|errno| StepError::new("apply SELinux label", label, errno))
 }
 
 /// The label of keys that this thread makes from here on; of a line end, none.

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Case, Fault, Outcome, holds, same, skip};
+use crate::harness::{Case, Fault, Outcome, has, holds, same, skip};
+use crate::tests::library::executor;
 use crate::tests::list;
 
 list!["lsm":
@@ -18,6 +19,7 @@ list!["lsm":
     profile_that_is_not_loaded,
     profile_of_a_false_procfs_is_the_real_one,
     profile_in_a_user_namespace,
+    profile_of_an_executors_program,
 ];
 
 const OWN: &str = "cat /proc/self/attr/current";
@@ -191,4 +193,22 @@ fn profile_in_a_user_namespace(case: &Case) -> Outcome {
     case.run_asleep()?;
     let label = case.exec_script(&[], OWN)?;
     same("label", label, profile.enforced().as_str())
+}
+
+/// There is no exec that would bring it.
+fn profile_of_an_executors_program(case: &Case) -> Outcome {
+    let profile = Profile::load(case, "a")?;
+    with_profile(case, &profile)?;
+    for no_new_privileges in [true, false] {
+        case.edit(|c| c["process"]["noNewPrivileges"] = json!(no_new_privileges))?;
+        executor::program(case, "show /proc/self/attr/current\nshow /etc/secret\n")?;
+        let answer = executor::run(case)?;
+        same(
+            "label",
+            answer.out().trim_end(),
+            profile.enforced().as_str(),
+        )?;
+        has(&answer.err(), "/etc/secret: Permission denied")?;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::harness::config::{MAPPED_ROOT, with_user_namespace};
 use crate::harness::{Case, Fault, Outcome, has, lacks, same, skip};
+use crate::tests::library::executor;
 use crate::tests::list;
 
 list!["lsm":
@@ -19,6 +20,7 @@ list!["lsm":
     mount_label_of_a_message_queue,
     mount_label_of_masked_directories,
     context_of_one_mount,
+    label_of_an_executors_program,
 ];
 
 const PROCESS: &str = "system_u:system_r:container_t:s0:c4,c5";
@@ -180,4 +182,18 @@ fn context_of_one_mount(case: &Case) -> Outcome {
     let line = superblock(&mounts, "/own");
     has(&line, &format!("context=\"{own}\""))?;
     has(&line, "mode=700")
+}
+
+/// There is no exec that would bring it.
+fn label_of_an_executors_program(case: &Case) -> Outcome {
+    labelled(case)?;
+    executor::program(case, "show /proc/self/attr/current\n")?;
+    same(
+        "label",
+        executor::run(case)?
+            .ok()?
+            .out()
+            .trim_end_matches(['\0', '\n']),
+        PROCESS,
+    )
 }
