@@ -29,7 +29,7 @@ pub(super) fn run(
     plan: &InitPlan,
     link: &Link,
     fds: Vec<OwnedFd>,
-    executor: &dyn Executor,
+    executor: &impl Executor,
 ) -> Result<Infallible, StepError> {
     let mut fds = fds.into_iter();
     let fifo =

@@ -28,11 +28,11 @@ pub fn init_stage_of(argument: Option<&OsStr>) -> ! {
 }
 
 /// The same with another way to run some programs than to execute them.
-pub fn init_stage_with(executor: &dyn Executor) -> ! {
+pub fn init_stage_with(executor: &impl Executor) -> ! {
     run(std::env::args_os().nth(1).as_deref(), executor)
 }
 
-fn run(argument: Option<&OsStr>, executor: &dyn Executor) -> ! {
+fn run(argument: Option<&OsStr>, executor: &impl Executor) -> ! {
     // Until the user's program runs, nobody looks in.
     let _ = process::forbid_dump();
     let number = argument.and_then(|text| text.to_str()?.parse().ok());
@@ -48,7 +48,7 @@ fn run(argument: Option<&OsStr>, executor: &dyn Executor) -> ! {
     clone::exit_now(1)
 }
 
-fn serve(link: &Link, executor: &dyn Executor) -> Result<std::convert::Infallible, StepError> {
+fn serve(link: &Link, executor: &impl Executor) -> Result<std::convert::Infallible, StepError> {
     let Some(Received { message, fds }) = link.receive::<Order>(None)? else {
         return Err(StepError::refused(
             "read",

@@ -23,7 +23,7 @@ pub(super) fn run(
     plan: &TenantPlan,
     link: &Link,
     fds: Vec<OwnedFd>,
-    executor: &dyn Executor,
+    executor: &impl Executor,
 ) -> Result<Infallible, StepError> {
     let missing = || StepError::refused("join", "the container", "its process is missing");
     let init = fds.into_iter().next().ok_or_else(missing)?;

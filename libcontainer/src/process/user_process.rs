@@ -41,7 +41,7 @@ const DEFAULT_UMASK: u32 = 0o022;
 const PIPE: u64 = 1 << 12;
 
 /// How the way to the program ends.
-pub(super) struct Finish<'a> {
+pub(super) struct Finish<'a, E> {
     pub(super) link: &'a Link,
     pub(super) process: &'a ProcessPlan,
     pub(super) seccomp: Option<&'a Filter>,
@@ -57,11 +57,11 @@ pub(super) struct Finish<'a> {
     /// The container's annotations.
     pub(super) annotations: &'a [(String, String)],
     /// Who may take the last step.
-    pub(super) executor: &'a dyn Executor,
+    pub(super) executor: &'a E,
 }
 
 /// Goes on to the user's program.
-pub(super) fn finish(finish: Finish<'_>) -> Result<Infallible, StepError> {
+pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, StepError> {
     let Finish {
         link,
         process: plan,
@@ -210,7 +210,7 @@ impl Exec {
 /// Lets the executor run the program to its end. What comes back is a failure that
 /// whoever started the container still waits for.
 fn hand_over(
-    executor: &dyn Executor,
+    executor: &impl Executor,
     program: &Program<'_>,
     link: &Link,
     fifo: &mut Option<OwnedFd>,

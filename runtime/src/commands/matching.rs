@@ -2,7 +2,7 @@
 
 use libcontainer::error::{Error, ErrorKind};
 use libcontainer::{Result, lifecycle};
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::args::{Opt, Words};
 use crate::session::Session;
