@@ -27,6 +27,12 @@ pub(crate) fn name(source: &'static str) -> Option<&'static str> {
     Some(name)
 }
 
+/// Whether the source has a call that this architecture does not: its number is
+/// only reserved there.
+pub(crate) fn is_missing(arch: &str, name: &str) -> bool {
+    (arch, name) == ("sh", "clone3")
+}
+
 /// Calls of this architecture that the source lacks.
 pub(crate) fn added(arch: &str) -> Vec<(&'static str, u16)> {
     // Since 5.1 a new call has one number everywhere, after the base of the ABI.

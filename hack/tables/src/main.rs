@@ -5,6 +5,8 @@
 //! ```
 
 mod corrections;
+mod parisc;
+mod s390;
 
 use std::collections::BTreeMap;
 use std::ffi::c_long;
@@ -16,26 +18,40 @@ use syscall_numbers as source;
 /// The number of a call that an architecture does not have.
 const NONE: u16 = u16::MAX;
 
-/// One column: the architecture's name in the table, and its source.
-type Column = (&'static str, fn(c_long) -> Option<&'static str>);
+/// Where the numbers of a column come from.
+enum Source {
+    /// The crate, and its name for a number.
+    Crate(fn(c_long) -> Option<&'static str>),
+    /// Lists that are kept here.
+    Lists(&'static [&'static [(&'static str, u16)]]),
+}
 
-/// The columns, in the order of `Table` in `arch.rs`.
-const COLUMNS: [Column; 15] = [
-    ("x86_64", source::x86_64::sys_call_name),
-    ("x86", source::x86::sys_call_name),
-    ("x32", source::x32::sys_call_name),
-    ("aarch64", source::aarch64::sys_call_name),
-    ("arm", source::arm::sys_call_name),
-    ("riscv64", source::riscv64::sys_call_name),
-    ("loongarch64", source::loongarch64::sys_call_name),
-    ("s390x", source::s390x::sys_call_name),
-    ("ppc64", source::powerpc64::sys_call_name),
-    ("ppc", source::powerpc::sys_call_name),
-    ("mips64", source::mips64::sys_call_name),
-    ("mips64n32", source::mipsn32::sys_call_name),
-    ("mips", source::mips::sys_call_name),
-    ("m68k", source::m68k::sys_call_name),
-    ("sh", source::sh::sys_call_name),
+/// One column: the architecture's name in the table, and its source.
+type Column = (&'static str, Source);
+
+/// The columns, in the order of `Facts` in `arch.rs`.
+const COLUMNS: [Column; 18] = [
+    ("x86_64", Source::Crate(source::x86_64::sys_call_name)),
+    ("x86", Source::Crate(source::x86::sys_call_name)),
+    ("x32", Source::Crate(source::x32::sys_call_name)),
+    ("aarch64", Source::Crate(source::aarch64::sys_call_name)),
+    ("arm", Source::Crate(source::arm::sys_call_name)),
+    ("riscv64", Source::Crate(source::riscv64::sys_call_name)),
+    (
+        "loongarch64",
+        Source::Crate(source::loongarch64::sys_call_name),
+    ),
+    ("s390x", Source::Crate(source::s390x::sys_call_name)),
+    ("ppc64", Source::Crate(source::powerpc64::sys_call_name)),
+    ("ppc", Source::Crate(source::powerpc::sys_call_name)),
+    ("mips64", Source::Crate(source::mips64::sys_call_name)),
+    ("mips64n32", Source::Crate(source::mipsn32::sys_call_name)),
+    ("mips", Source::Crate(source::mips::sys_call_name)),
+    ("m68k", Source::Crate(source::m68k::sys_call_name)),
+    ("sh", Source::Crate(source::sh::sys_call_name)),
+    ("s390", Source::Lists(&[s390::CALLS])),
+    ("parisc", Source::Lists(&[parisc::BOTH, parisc::NARROW])),
+    ("parisc64", Source::Lists(&[parisc::BOTH])),
 ];
 
 /// Past the largest number of any column: MIPS n32 begins at 6,000.
@@ -50,21 +66,34 @@ fn main() -> io::Result<()> {
 
 fn table() -> String {
     let mut rows: BTreeMap<&str, [u16; COLUMNS.len()]> = BTreeMap::new();
-    for (column, (arch, name_of)) in COLUMNS.into_iter().enumerate() {
-        let base = if arch == "x32" { X32_BIT } else { 0 };
-        for number in 0..NUMBERS {
-            let Some(name) = name_of(base + c_long::from(number)) else {
-                continue;
-            };
-            if let Some(name) = corrections::name(name) {
-                set(&mut rows, name, column, number);
+    for (column, (arch, source)) in COLUMNS.into_iter().enumerate() {
+        match source {
+            Source::Crate(name_of) => {
+                for (name, number) in calls(arch, name_of) {
+                    set(&mut rows, name, column, number);
+                }
             }
-        }
-        for (name, number) in corrections::added(arch) {
-            set(&mut rows, name, column, number);
+            Source::Lists(lists) => {
+                for (name, number) in lists.iter().copied().flatten() {
+                    set(&mut rows, name, column, *number);
+                }
+            }
         }
     }
     render(&rows)
+}
+
+/// The crate's calls of an architecture, corrected.
+fn calls(arch: &str, name_of: fn(c_long) -> Option<&'static str>) -> Vec<(&'static str, u16)> {
+    let base = if arch == "x32" { X32_BIT } else { 0 };
+    let named = (0..NUMBERS).filter_map(|number| {
+        let name = corrections::name(name_of(base + c_long::from(number))?)?;
+        Some((name, number))
+    });
+    named
+        .filter(|(name, _)| !corrections::is_missing(arch, name))
+        .chain(corrections::added(arch))
+        .collect()
 }
 
 fn set(

@@ -2,7 +2,7 @@
 
 use crate::spec::oci;
 
-/// An architecture with a table of system call numbers.
+/// An architecture of the spec; each has its table of system call numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Arch {
     /// 64-bit x86.
@@ -21,6 +21,8 @@ pub enum Arch {
     Loongarch64,
     /// 64-bit Z.
     S390x,
+    /// 31-bit S/390.
+    S390,
     /// 64-bit POWER, big-endian.
     Ppc64,
     /// 64-bit POWER, little-endian.
@@ -45,6 +47,10 @@ pub enum Arch {
     Sh,
     /// `SuperH`, big-endian.
     Sheb,
+    /// 32-bit PA-RISC.
+    Parisc,
+    /// 64-bit PA-RISC.
+    Parisc64,
 }
 
 /// Where the two halves of an argument lie in `struct seccomp_data`.
@@ -82,8 +88,8 @@ struct Facts {
 }
 
 impl Arch {
-    /// All, in the order of the table.
-    pub(super) const ALL: [Self; 20] = [
+    /// All.
+    pub(super) const ALL: [Self; 23] = [
         Self::X86_64,
         Self::X86,
         Self::X32,
@@ -92,6 +98,7 @@ impl Arch {
         Self::Riscv64,
         Self::Loongarch64,
         Self::S390x,
+        Self::S390,
         Self::Ppc64,
         Self::Ppc64le,
         Self::Ppc,
@@ -104,6 +111,8 @@ impl Arch {
         Self::M68k,
         Self::Sh,
         Self::Sheb,
+        Self::Parisc,
+        Self::Parisc64,
     ];
 
     /// The architecture that this program was built for; `None` when there is no
@@ -134,9 +143,9 @@ impl Arch {
         Some(arch)
     }
 
-    /// The spec's architecture; `None` when there is no table for it.
-    pub(super) fn from_spec(arch: oci::Arch, native: Self) -> Option<Self> {
-        let arch = match arch {
+    /// The spec's architecture.
+    pub(super) fn from_spec(arch: oci::Arch, native: Self) -> Self {
+        match arch {
             oci::Arch::ScmpArchNative => native,
             oci::Arch::ScmpArchX86 => Self::X86,
             oci::Arch::ScmpArchX86_64 => Self::X86_64,
@@ -158,11 +167,10 @@ impl Arch {
             oci::Arch::ScmpArchM68k => Self::M68k,
             oci::Arch::ScmpArchSh => Self::Sh,
             oci::Arch::ScmpArchSheb => Self::Sheb,
-            oci::Arch::ScmpArchS390 | oci::Arch::ScmpArchParisc | oci::Arch::ScmpArchParisc64 => {
-                return None;
-            }
-        };
-        Some(arch)
+            oci::Arch::ScmpArchS390 => Self::S390,
+            oci::Arch::ScmpArchParisc => Self::Parisc,
+            oci::Arch::ScmpArchParisc64 => Self::Parisc64,
+        }
     }
 
     /// Its constant in the spec, as in `SCMP_ARCH_X86_64`.
@@ -214,6 +222,9 @@ impl Arch {
             Self::M68k => ("SCMP_ARCH_M68K", 0x0000_0004, 13, false),
             Self::Sh => ("SCMP_ARCH_SH", 0x4000_002a, 14, false),
             Self::Sheb => ("SCMP_ARCH_SHEB", 0x0000_002a, 14, false),
+            Self::S390 => ("SCMP_ARCH_S390", 0x0000_0016, 15, false),
+            Self::Parisc => ("SCMP_ARCH_PARISC", 0x0000_000f, 16, false),
+            Self::Parisc64 => ("SCMP_ARCH_PARISC64", 0x8000_000f, 17, true),
         };
         Facts {
             name,

@@ -55,10 +55,9 @@ pub fn compile(spec: &LinuxSeccomp, native: Arch) -> Result<Option<Filter>, Find
 fn archs(spec: &LinuxSeccomp, native: Arch) -> Vec<Arch> {
     let mut archs = vec![native];
     for arch in spec.architectures().as_deref().unwrap_or_default() {
-        match Arch::from_spec(*arch, native) {
-            Some(arch) if archs.contains(&arch) => {}
-            Some(arch) => archs.push(arch),
-            None => log::debug!("seccomp: no system call table for {arch}; its calls are killed"),
+        let arch = Arch::from_spec(*arch, native);
+        if !archs.contains(&arch) {
+            archs.push(arch);
         }
     }
     archs

@@ -146,7 +146,7 @@ mod tests {
         }
         for arch in Arch::ALL {
             let spec = arch.name().parse::<crate::spec::oci::Arch>().ok();
-            let read = spec.and_then(|spec| Arch::from_spec(spec, Arch::X86_64));
+            let read = spec.map(|spec| Arch::from_spec(spec, Arch::X86_64));
             assert_eq!(read, Some(arch));
         }
     }

@@ -27,15 +27,20 @@
 //! | none holds | the default action |
 //! | the same conditions, another action | refused; on 32-bit ABIs the first in the list |
 //!
-//! Order of rules with conditions, compared condition by condition, conditions
-//! in the order of their argument:
+//! Order of rules with conditions, compared word by word: condition by condition
+//! in the order of their argument, of each the upper 32 bits before the lower.
 //!
 //! 1. the higher argument first;
 //! 2. `EQ`, `NE` and `MASKED_EQ`, then `LT` and `LE`, then `GT` and `GE`;
-//! 3. `LT` and `LE`: the smaller value first; all others: the larger first;
-//! 4. when all of a rule's conditions are equal to the beginning of another's,
-//!    the shorter first: what it says is more general, and covers the other;
-//! 5. the order of the list.
+//! 3. `LT` and `LE`: the smaller word first; all others: the larger first;
+//! 4. equal words that are asked in different ways (`EQ` and `MASKED_EQ`, or other
+//!    masks): the one that comes first in the list, and all that begin like it;
+//! 5. when all of a rule's words are equal to the beginning of another's, the
+//!    shorter first: what it says is more general, and covers the other.
+//!
+//! Where libseccomp's program contradicts every reading of the profile (two
+//! conditions for 64 bits that overlap in the upper half: it leaves the call to
+//! the default action although a rule holds) this order decides alone.
 //!
 //! Conditions of one rule are joined by AND. When two of them name the same
 //! argument, each becomes a rule of its own (OR), as runc does.
@@ -61,6 +66,7 @@ pub(crate) mod fuzz;
 mod known;
 mod multiplex;
 mod names;
+mod precedence;
 mod profile;
 mod ranges;
 mod table;

@@ -1,11 +1,10 @@
 //! Every number of an architecture to its verdict, as ranges of equal verdict.
 
-use std::cmp::Ordering;
-
 use super::arch::{Arch, Layout};
 use super::multiplex::{self, Multiplexer};
 use super::names::{ARM_PRIVATE_BASE, Call, X32_BIT};
-use super::profile::{Condition, Operator, Profile};
+use super::precedence::{self, Ranked};
+use super::profile::{Condition, Profile};
 use crate::error::Findings;
 
 /// What becomes of a call.
@@ -99,11 +98,12 @@ impl Section {
                     .map(|it| (it, at)),
             );
         }
-        // A profile whose only call has number 0 names no newest one: as runc.
+        // A profile whose only call has number 0 names no newest one: as runc, for
+        // which x32's number 0 is one with its bit.
         let newest = numbers
             .iter()
             .map(|(number, _)| *number)
-            .filter(|number| *number > base && (arch != Arch::Arm || *number < ARM_PRIVATE_BASE))
+            .filter(|number| *number != 0 && (arch != Arch::Arm || *number < ARM_PRIVATE_BASE))
             .max()
             .filter(|_| profile.refuses_newer);
         let multiplexed = multiplexed(profile, arch);
@@ -113,7 +113,7 @@ impl Section {
         numbers.sort_unstable();
 
         let mut next = u64::from(base);
-        if arch == Arch::S390x && newest.is_some() {
+        if matches!(arch, Arch::S390x | Arch::S390) && newest.is_some() {
             // Calls above the old limit come in through number 0, and stay 0
             // when the kernel does not know them.
             self.push(0, Verdict::Return(ENOSYS));
@@ -174,31 +174,35 @@ impl Section {
         if let Some(rule) = rules.clone().find(|rule| always(&rule.conditions, layout)) {
             return Verdict::Return(rule.action);
         }
-        let mut ordered: Vec<(Vec<Condition>, u32, Option<usize>)> = rules
-            .map(|rule| (cut(&rule.conditions, layout), rule.action, Some(rule.entry)))
+        let mut ordered: Vec<Ranked> = rules
+            .map(|rule| Ranked {
+                conditions: cut(&rule.conditions, layout),
+                action: rule.action,
+                entry: Some(rule.entry),
+            })
             .collect();
         let number = group.first().map(|(number, _)| *number);
         for (_, rules) in multiplexed.iter().filter(|(of, _)| Some(*of) == number) {
-            for (condition, action) in rules {
-                ordered.push((cut(&[*condition], layout), *action, None));
-            }
+            ordered.extend(rules.iter().map(|(condition, action)| Ranked {
+                conditions: cut(&[*condition], layout),
+                action: *action,
+                entry: None,
+            }));
         }
         if ordered.is_empty() {
             return Verdict::Return(profile.default);
         }
-        ordered.sort_by(|one, other| precedence(&one.0, &other.0));
+        precedence::sort(&mut ordered, layout);
         if layout.wide
             && let Some(findings) = findings
         {
             report_contradictions(&ordered, findings);
         }
-        ordered.dedup_by(|later, earlier| later.0 == earlier.0);
+        ordered.dedup_by(|later, earlier| later.conditions == earlier.conditions);
         let rules = ordered.into_iter();
         self.leaf(Leaf {
             layout,
-            rules: rules
-                .map(|(conditions, action, _)| (conditions, action))
-                .collect(),
+            rules: rules.map(|rule| (rule.conditions, rule.action)).collect(),
         })
     }
 
@@ -251,44 +255,16 @@ fn cut(conditions: &[Condition], layout: Layout) -> Vec<Condition> {
     low.filter(|condition| condition.mask != 0).collect()
 }
 
-/// The order of rules with conditions; see the module's page.
-fn precedence(one: &[Condition], other: &[Condition]) -> Ordering {
-    let differing = one
-        .iter()
-        .zip(other)
-        .map(|(one, other)| condition_precedence(one, other))
-        .find(|order| order.is_ne());
-    differing.unwrap_or_else(|| one.len().cmp(&other.len()))
-}
-
-fn condition_precedence(one: &Condition, other: &Condition) -> Ordering {
-    let class = |condition: &Condition| match condition.operator {
-        Operator::Eq | Operator::Ne => 0,
-        Operator::Lt | Operator::Le => 1,
-        Operator::Ge | Operator::Gt => 2,
-    };
-    let by_value = match class(one) {
-        1 => one.value.cmp(&other.value),
-        _ => other.value.cmp(&one.value),
-    };
-    other
-        .arg
-        .cmp(&one.arg)
-        .then(class(one).cmp(&class(other)))
-        .then(by_value)
-}
-
-fn report_contradictions(rules: &[(Vec<Condition>, u32, Option<usize>)], findings: &mut Findings) {
+fn report_contradictions(rules: &[Ranked], findings: &mut Findings) {
     for pair in rules.windows(2) {
-        let [
-            (first, action, Some(entry)),
-            (second, other, Some(other_entry)),
-        ] = pair
-        else {
+        let [first, second] = pair else {
             continue;
         };
-        if first == second && action != other {
-            let (earlier, later) = (entry.min(other_entry), entry.max(other_entry));
+        let (Some(one), Some(other)) = (first.entry, second.entry) else {
+            continue;
+        };
+        if first.conditions == second.conditions && first.action != second.action {
+            let (earlier, later) = (one.min(other), one.max(other));
             findings.error(
                 format!("linux.seccomp.syscalls[{later}].action"),
                 format!(

@@ -15,7 +15,7 @@ struct Rule {
 pub(in crate::seccomp) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data) -> u32 {
     let mut archs = vec![native];
     for arch in spec.architectures().iter().flatten() {
-        archs.extend(Arch::from_spec(*arch, native));
+        archs.push(Arch::from_spec(*arch, native));
     }
     let x32 = data.number >= 1 << 30;
     let arch = archs.into_iter().find(|arch| match arch {
@@ -27,14 +27,14 @@ pub(in crate::seccomp) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data)
         return super::KILL;
     };
     let default = value(spec.default_action(), spec.default_errno_ret());
-    let (mut rules, mut newest, mut named) = (Vec::new(), 0, false);
+    let (mut rules, mut newest, mut named) = (Vec::new(), None, false);
     for syscall in spec.syscalls().iter().flatten() {
         for name in syscall.names() {
             let Some(number) = Call::named(name).and_then(|call| call.number(arch)) else {
                 continue;
             };
-            if number & 0x3fff_ffff < 0xf0000 {
-                newest = newest.max(number & 0x3fff_ffff);
+            if number != 0 && number & 0x3fff_ffff < 0xf0000 {
+                newest = newest.max(Some(number & 0x3fff_ffff));
             }
             named |= number == data.number;
             let action = value(syscall.action(), syscall.errno_ret());
@@ -66,8 +66,9 @@ pub(in crate::seccomp) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data)
         } else {
             data.number
         };
-        let newer = number > newest || (arch == Arch::S390x && number == 0);
-        return if refuses && newest > 0 && newer && !named {
+        let multiplexed = matches!(arch, Arch::S390x | Arch::S390) && number == 0;
+        let newer = newest.is_some_and(|newest| number > newest || multiplexed);
+        return if refuses && newer && !named {
             super::ENOSYS
         } else {
             default
@@ -81,12 +82,11 @@ pub(in crate::seccomp) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data)
     {
         return rule.action;
     }
-    let mut holding: Vec<&Rule> = rules
+    let holding = rules
         .iter()
-        .filter(|rule| rule.args.iter().all(|arg| holds(arg, data, wide)))
-        .collect();
-    holding.sort_by_key(|rule| rank(&rule.args, wide));
-    holding.first().map_or(default, |rule| rule.action)
+        .filter(|rule| rule.args.iter().all(|arg| holds(arg, data, wide)));
+    let best = holding.min_by_key(|rule| rank(&rules, &words(&rule.args, wide), wide));
+    best.map_or(default, |rule| rule.action)
 }
 
 fn value(action: LinuxSeccompAction, errno: Option<u32>) -> u32 {
@@ -122,18 +122,43 @@ fn holds(arg: &LinuxSeccompArg, data: &Data, wide: bool) -> bool {
     }
 }
 
-/// The table of the module's page, as a key to sort by. A key that ends sorts
-/// before one that goes on.
-fn rank(args: &[LinuxSeccompArg], wide: bool) -> Vec<(usize, u8, u64)> {
+/// Argument, class, value, and how the value is asked for, of one half.
+type Word = (usize, u8, u32, (bool, u32, bool));
+
+/// The halves that are compared, in their order.
+fn words(args: &[LinuxSeccompArg], wide: bool) -> Vec<Word> {
     let mut args: Vec<_> = args.iter().filter(|arg| mask(arg, wide) != 0).collect();
     args.sort_by_key(|arg| arg.index());
-    let key = args.into_iter().map(|arg| {
-        let (class, value) = match arg.op() {
-            Op::ScmpCmpEq | Op::ScmpCmpMaskedEq | Op::ScmpCmpNe => (0, !datum(arg, wide)),
-            Op::ScmpCmpLt | Op::ScmpCmpLe => (1, datum(arg, wide)),
-            Op::ScmpCmpGe | Op::ScmpCmpGt => (2, !datum(arg, wide)),
+    let mut words = Vec::new();
+    for arg in args {
+        let (class, above) = match arg.op() {
+            Op::ScmpCmpEq | Op::ScmpCmpMaskedEq | Op::ScmpCmpNe => (0, false),
+            Op::ScmpCmpLt => (1, false),
+            Op::ScmpCmpLe => (1, true),
+            Op::ScmpCmpGe => (2, false),
+            Op::ScmpCmpGt => (2, true),
         };
-        (5 - arg.index(), class, value)
+        let masked = mask(arg, true) != u64::MAX;
+        for shift in if wide { vec![32, 0] } else { vec![0] } {
+            let half = |word: u64| u32::try_from(word >> shift & 0xffff_ffff).unwrap();
+            let value = half(datum(arg, wide));
+            let asked = (masked, half(mask(arg, wide)), above && shift == 0);
+            words.push((arg.index(), class, value, asked));
+        }
+    }
+    words
+}
+
+/// The table of the module's page, as a key to sort by. A key that ends sorts
+/// before one that goes on.
+fn rank(rules: &[Rule], of: &[Word], wide: bool) -> Vec<(usize, u8, u32, usize)> {
+    let key = of.iter().enumerate().map(|(depth, word)| {
+        let (arg, class, value, _) = *word;
+        let first = rules
+            .iter()
+            .position(|rule| words(&rule.args, wide).starts_with(&of[..=depth]));
+        let value = if class == 1 { value } else { !value };
+        (5 - arg, class, value, first.unwrap())
     });
     key.collect()
 }

@@ -47,18 +47,27 @@ fn numbers_that_carry_a_mark() {
     assert_eq!(number("gettimeofday", Arch::Arm), Some(78));
     assert_eq!(number("sync_file_range2", Arch::Arm), Some(341));
     assert_eq!(number("open", Arch::Aarch64), None);
+    assert_eq!(number("read", Arch::S390), Some(3));
+    assert_eq!(number("seccomp", Arch::S390), Some(348));
+    assert_eq!(number("clock_gettime64", Arch::Parisc), Some(403));
+    assert_eq!(number("clock_gettime64", Arch::Parisc64), None);
+    assert_eq!(number("seccomp", Arch::Parisc64), Some(338));
 }
 
 /// Skips architectures whose header this machine does not have.
 #[test]
 fn numbers_are_those_of_the_headers() {
-    let folder = "/usr/include/x86_64-linux-gnu/asm";
     for (file, arch) in [
-        ("unistd_64.h", Arch::X86_64),
-        ("unistd_32.h", Arch::X86),
-        ("unistd_x32.h", Arch::X32),
+        ("include/x86_64-linux-gnu/asm/unistd_64.h", Arch::X86_64),
+        ("include/x86_64-linux-gnu/asm/unistd_32.h", Arch::X86),
+        ("include/x86_64-linux-gnu/asm/unistd_x32.h", Arch::X32),
+        ("s390x-linux-gnu/include/asm/unistd_64.h", Arch::S390x),
+        ("s390x-linux-gnu/include/asm/unistd_32.h", Arch::S390),
+        ("hppa-linux-gnu/include/asm/unistd_32.h", Arch::Parisc),
+        ("hppa-linux-gnu/include/asm/unistd_64.h", Arch::Parisc64),
+        ("sh4-linux-gnu/include/asm/unistd_32.h", Arch::Sh),
     ] {
-        let Ok(header) = fs::read_to_string(format!("{folder}/{file}")) else {
+        let Ok(header) = fs::read_to_string(format!("/usr/{file}")) else {
             continue;
         };
         for line in header.lines() {

@@ -73,6 +73,45 @@ fn equality_goes_before_order_and_less_before_greater() {
     );
 }
 
+fn masked(mask: u64, value: u64) -> String {
+    format!(r#"{{"index":0,"value":{mask},"valueTwo":{value},"op":"SCMP_CMP_MASKED_EQ"}}"#)
+}
+
+/// The values are looked at half by half; where the upper halves do not tell, but
+/// are asked for in two ways, the list decides.
+#[test]
+fn equality_and_masked_equality_keep_the_order_of_the_list() {
+    let (exact, loose) = (rule(FIVE, &arg(0, "EQ", 2)), rule(SIX, &masked(9, 0)));
+    for (rules, both) in [
+        (format!("{exact},{loose}"), errno(5)),
+        (format!("{loose},{exact}"), errno(6)),
+    ] {
+        let filter = filter(&profile(&rules));
+        assert_eq!(filter.answer(&call(16, &[2])), both, "{rules}");
+        assert_eq!(filter.answer(&call(16, &[4])), errno(6), "{rules}");
+    }
+    // A larger upper half goes first, whatever asks for it.
+    let high = rule(SIX, &masked(0xffff_ffff_0000_0000, 0x1_0000_0000));
+    let exact = rule(FIVE, &arg(0, "EQ", 0x1_0000_0002));
+    let low = rule(YES, &masked(2, 2));
+    let cases = [([0x1_0000_0003, 0], errno(6)), ([0x2_0000_0002, 0], ALLOW)];
+    both_orders(&high, &low, &cases);
+    both_orders(&exact, &low, &[([0x1_0000_0002, 0], errno(5))]);
+}
+
+#[test]
+fn rules_that_begin_alike_stay_together() {
+    // The third joins the first, ahead of the second.
+    let rules = [
+        rule(FIVE, &arg(0, "EQ", 5)),
+        rule(SIX, &masked(7, 7)),
+        rule(YES, &arg(0, "EQ", 15)),
+    ];
+    let filter = filter(&profile(&rules.join(",")));
+    assert_eq!(filter.answer(&call(16, &[15])), ALLOW);
+    assert_eq!(filter.answer(&call(16, &[7])), errno(6));
+}
+
 #[test]
 fn the_narrower_bound_goes_first() {
     both_orders(
