@@ -83,12 +83,16 @@ fn outcome(fifo: &OwnedFd) -> std::result::Result<Option<StepError>, Errno> {
     }
     // What is in a FIFO stays there while one end is open: ours.
     let reader = reopen(fifo)?;
-    let mut buffer = vec![0_u8; 65536];
-    let bytes = match nix::unistd::read(&reader, &mut buffer) {
-        Ok(length) => buffer.get(..length).unwrap_or_default(),
-        Err(Errno::EAGAIN) => &[],
-        Err(errno) => return Err(errno),
-    };
+    let mut bytes = Vec::new();
+    let mut part = [0; 512];
+    loop {
+        match nix::unistd::read(&reader, &mut part) {
+            Ok(0) | Err(Errno::EAGAIN) => break,
+            Ok(length) => bytes.extend(part.get(..length).unwrap_or_default()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -98,7 +102,7 @@ fn outcome(fifo: &OwnedFd) -> std::result::Result<Option<StepError>, Errno> {
             "the container's process ended before it was started",
         )));
     }
-    Ok(Some(read_failure(bytes).unwrap_or_else(|| {
+    Ok(Some(read_failure(&bytes).unwrap_or_else(|| {
         StepError::said("the container's process left an unreadable failure")
     })))
 }

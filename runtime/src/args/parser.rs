@@ -17,31 +17,50 @@ pub(super) const ARGUMENTS: &str = "arguments";
 /// # Errors
 /// `Internal`: the lenient reading lets nothing through that clap refuses.
 pub(crate) fn parse(argv: &[String]) -> Result<(Words, Option<Words>), Error> {
-    let mut matches = parser()
+    let mut matches = parser(argv)
         .try_get_matches_from(argv)
         .map_err(|error| Error::new(ErrorKind::Internal, one_line(&error.to_string())))?;
-    let command = matches
-        .remove_subcommand()
-        .map(|(_, matches)| Words::new(matches));
-    Ok((Words::new(matches), command))
+    let command = matches.remove_subcommand().map(|(name, matches)| {
+        let options = commands::find(&name).map_or(&[][..], |command| command.options);
+        Words::new(matches, options)
+    });
+    Ok((Words::new(matches, &GLOBALS), command))
 }
 
-/// The whole table. Only the command that is used is filled in.
-fn parser() -> Parser {
-    let parser = bare(Parser::new("lodge").no_binary_name(true)).args(GLOBALS.iter().map(arg));
-    commands::ALL.iter().fold(parser, |parser, command| {
-        parser.subcommand(Parser::new(command.name).defer(fill))
-    })
-}
-
-/// Gives a subcommand its options and arguments.
-fn fill(parser: Parser) -> Parser {
-    let options = commands::find(parser.get_name()).map_or(&[][..], |command| command.options);
+/// What of the table this command line uses: a parser of everything would cost more
+/// memory than the rest of most commands.
+fn parser(argv: &[String]) -> Parser {
+    let (globals, rest) = match argv.iter().position(|word| !word.starts_with('-')) {
+        Some(command) => argv.split_at(command),
+        None => (argv, &[][..]),
+    };
+    let parser = with_options(Parser::new("lodge").no_binary_name(true), &GLOBALS, globals);
+    let Some((name, words)) = rest.split_first() else {
+        return parser;
+    };
+    let Some(command) = commands::find(name) else {
+        return parser;
+    };
     let arguments = Arg::new(ARGUMENTS)
         .num_args(0..)
         .action(ArgAction::Append)
         .value_parser(value_parser!(String));
-    bare(parser).args(options.iter().map(arg)).arg(arguments)
+    let own = with_options(Parser::new(command.name), command.options, words);
+    parser.subcommand(own.arg(arguments))
+}
+
+/// Gives a parser those of the options that are among the words.
+fn with_options(parser: Parser, options: &[Opt], words: &[String]) -> Parser {
+    let used = |option: &&Opt| {
+        let mut names = words.iter().take_while(|word| *word != "--");
+        names.any(|word| {
+            let name = word
+                .strip_prefix("--")
+                .and_then(|word| word.split('=').next());
+            name == Some(option.long)
+        })
+    };
+    bare(parser).args(options.iter().filter(used).map(arg))
 }
 
 /// Help and version are answered before; the last of an option counts.
@@ -74,15 +93,23 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{fill, parse, parser};
+    use super::{parse, parser};
+    use crate::args::globals::GLOBALS;
     use crate::commands;
-    use clap::builder::Command as Parser;
 
+    /// With every option at once.
     #[test]
     fn the_table_makes_a_sound_parser() {
-        parser().debug_assert();
+        let name = |option: &crate::args::Opt| format!("--{}", option.long);
         for command in commands::ALL {
-            fill(Parser::new(command.name)).debug_assert();
+            let mut argv: Vec<String> = GLOBALS.iter().map(name).collect();
+            argv.push(command.name.to_owned());
+            argv.extend(command.options.iter().map(name));
+            let parser = parser(&argv);
+            assert_eq!(parser.get_arguments().count(), GLOBALS.len());
+            let own = parser.find_subcommand(command.name).unwrap();
+            assert_eq!(own.get_arguments().count(), command.options.len() + 1);
+            parser.debug_assert();
         }
     }
 

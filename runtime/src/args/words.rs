@@ -1,44 +1,69 @@
 //! The words of one command, typed.
 
 use clap::ArgMatches;
+use clap::parser::ValuesRef;
+
+use super::Opt;
 
 /// The options and arguments of a command, by the names in its table.
 #[derive(Debug)]
-pub(crate) struct Words(ArgMatches);
+pub(crate) struct Words {
+    matches: ArgMatches,
+    options: &'static [Opt],
+}
 
 impl Words {
-    /// What the parser made of them.
-    pub(crate) fn new(matches: ArgMatches) -> Self {
-        Self(matches)
+    /// What the parser made of them, and the options that there are: it was told of
+    /// those alone that are used.
+    pub(crate) fn new(matches: ArgMatches, options: &'static [Opt]) -> Self {
+        Self { matches, options }
+    }
+
+    /// The name is in the table: one that is not would never be found.
+    fn known<'a>(&self, name: &'a str) -> &'a str {
+        debug_assert!(
+            name == super::parser::ARGUMENTS || self.options.iter().any(|it| it.long == name),
+            "no option {name} in the table"
+        );
+        name
+    }
+
+    fn one<T: Clone + Send + Sync + 'static>(&self, name: &str) -> Option<&T> {
+        self.matches.try_get_one(self.known(name)).ok().flatten()
+    }
+
+    fn many(&self, name: &str) -> ValuesRef<'_, String> {
+        let found = self.matches.try_get_many(self.known(name));
+        found.ok().flatten().unwrap_or_default()
     }
 
     /// Whether a switch is on.
     pub(crate) fn switch(&self, name: &str) -> bool {
-        self.0.get_one(name).copied().unwrap_or(false)
+        self.one(name).copied().unwrap_or(false)
     }
 
     /// The text of an option; an empty one is none.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0
-            .get_one::<String>(name)
+        self.one::<String>(name)
             .map(String::as_str)
             .filter(|text| !text.is_empty())
     }
 
     /// The number of an option.
     pub(crate) fn number(&self, name: &str) -> Option<u32> {
-        self.0.get_one(name).copied()
+        self.one(name).copied()
     }
 
     /// The texts of an option, in their order.
     pub(crate) fn list(&self, name: &str) -> Vec<&str> {
-        let texts = self.0.get_many::<String>(name);
-        texts.into_iter().flatten().map(String::as_str).collect()
+        self.many(name).map(String::as_str).collect()
     }
 
     /// Whether the option was given, also with an empty text.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_id(name)
+        self.matches
+            .try_contains_id(self.known(name))
+            .unwrap_or_default()
     }
 
     /// The arguments.
@@ -53,7 +78,8 @@ impl Words {
 
     /// The same, none when there are not so many.
     pub(crate) fn given(&self, position: usize) -> Option<&str> {
-        let args = self.0.get_many::<String>(super::parser::ARGUMENTS);
-        args?.nth(position).map(String::as_str)
+        self.many(super::parser::ARGUMENTS)
+            .nth(position)
+            .map(String::as_str)
     }
 }
