@@ -28,7 +28,6 @@ list!["input":
     time_offsets_without_time_namespace,
     sysctls_that_are_refused,
     lsm_that_the_kernel_lacks,
-    unknown_seccomp_values,
     unknown_device_type,
     bad_page_size,
     unified_on_v1,
@@ -230,18 +229,6 @@ fn lsm_that_the_kernel_lacks(case: &Case) -> Outcome {
         })?;
     }
     Ok(())
-}
-
-fn unknown_seccomp_values(case: &Case) -> Outcome {
-    refused(case, &["SCMP_ACT_NOPE"], |c| {
-        c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_NOPE"});
-    })?;
-    refused(case, &["SCMP_ARCH_NOPE"], |c| {
-        c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_NOPE"], "syscalls": [{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]});
-    })?;
-    refused(case, &["SECCOMP_FILTER_FLAG_NOPE"], |c| {
-        c["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NOPE"], "syscalls": [{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]});
-    })
 }
 
 fn unknown_device_type(case: &Case) -> Outcome {

@@ -12,6 +12,7 @@ list!["seccomp":
     listener_gets_the_descriptor,
     exec_has_a_listener_of_its_own,
     listener_that_is_not_there,
+    listener_that_no_rule_notifies,
     notify_without_a_listener_is_refused,
     notify_of_write_is_refused,
 ];
@@ -87,6 +88,14 @@ fn listener_that_is_not_there(case: &Case) -> Outcome {
     case.edit(|c| c["linux"]["seccomp"] = notify(&["getppid"], Some("/nosuch/socket")))?;
     case.run()?.fails(1, &["/nosuch/socket"])?;
     case.nothing_left()
+}
+
+fn listener_that_no_rule_notifies(case: &Case) -> Outcome {
+    program(case, Entry::Native, GETPPID, 0)?;
+    let mut profile = notify(&["getppid"], Some("/nosuch/socket"));
+    profile["syscalls"][0]["action"] = json!("SCMP_ACT_ERRNO");
+    case.edit(|c| c["linux"]["seccomp"] = profile)?;
+    case.run()?.ended(1).map(drop)
 }
 
 fn notify_without_a_listener_is_refused(case: &Case) -> Outcome {

@@ -1,6 +1,8 @@
 //! Seccomp filters, by programs that make one call and exit with its error.
 
 mod listener;
+mod moments;
+mod refusals;
 mod verdicts;
 
 use std::fs;
@@ -11,7 +13,13 @@ use serde_json::{Value, json};
 use crate::harness::{Case, Entry, Fault, Outcome, one_call};
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [verdicts::tests(), listener::tests()].concat()
+    [
+        verdicts::tests(),
+        moments::tests(),
+        listener::tests(),
+        refusals::tests(),
+    ]
+    .concat()
 }
 
 /// getppid(2) changes nothing and never fails by itself.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{EACCES, ENOSYS, EPERM, GETPPID, SIGSYS, but, engines_profile, getppid_under, program};
-use crate::harness::{Case, Entry, Outcome, same, skip};
+use crate::harness::{Case, Entry, Outcome, has, same, skip};
 use crate::tests::list;
 
 list!["seccomp":
@@ -12,6 +12,7 @@ list!["seccomp":
     newer_than_the_profile,
     killing_actions,
     log_lets_pass,
+    trace_without_a_tracer,
     operators,
     all_64_bits_are_compared,
     conditions_on_two_arguments,
@@ -21,10 +22,6 @@ list!["seccomp":
     architectures_left_out,
     calls_of_i386,
     calls_of_x32,
-    with_and_without_no_new_privs,
-    newer_calls_refused,
-    exec_has_the_filter_too,
-    hook_has_the_filter_too,
     flags,
     flags_reach_the_kernel,
     refusal_that_threads_bear,
@@ -76,6 +73,11 @@ fn killing_actions(case: &Case) -> Outcome {
 fn log_lets_pass(case: &Case) -> Outcome {
     let profile = but(&json!({"names": ["getppid"], "action": "SCMP_ACT_LOG"}));
     same("log", getppid_under(case, profile)?, 0)
+}
+
+fn trace_without_a_tracer(case: &Case) -> Outcome {
+    let profile = but(&json!({"names": ["getppid"], "action": "SCMP_ACT_TRACE", "errnoRet": 7}));
+    same("no such call", getppid_under(case, profile)?, ENOSYS)
 }
 
 /// Whether getppid with this first argument meets this condition.
@@ -170,7 +172,17 @@ fn rule_like_the_default(case: &Case) -> Outcome {
 
 fn unknown_names_are_skipped(case: &Case) -> Outcome {
     let profile = but(&json!({"names": ["no_such_call", "getppid"], "action": "SCMP_ACT_ERRNO"}));
-    same("the known one", getppid_under(case, profile)?, EPERM)
+    same("the known one", getppid_under(case, profile)?, EPERM)?;
+    let answer = case.rt(&["--debug", "run", &case.id])?;
+    has(
+        &answer.err(),
+        "unknown system call \\\"no_such_call\\\" is ignored",
+    )?;
+    same(
+        "for debugging alone",
+        answer.err().contains("level=warning"),
+        false,
+    )
 }
 
 fn architectures_left_out(case: &Case) -> Outcome {
@@ -215,79 +227,6 @@ fn calls_of_x32(case: &Case) -> Outcome {
     case.run()?.ended(77).map(drop)
 }
 
-fn with_and_without_no_new_privs(case: &Case) -> Outcome {
-    // A call that no runtime makes between its last steps.
-    const GETSID: u32 = 124;
-    for set in [true, false] {
-        case.edit(|c| {
-            c["process"]["noNewPrivileges"] = json!(set);
-            c["process"]["capabilities"] = json!({});
-            c["linux"]["seccomp"] =
-                but(&json!({"names": ["getsid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77}));
-        })?;
-        program(case, Entry::Native, GETSID, 0)?;
-        case.run()?.ended(77)?;
-    }
-    Ok(())
-}
-
-/// What we need after a filter is in force must not be among the newer calls.
-fn newer_calls_refused(case: &Case) -> Outcome {
-    let names = [
-        "close_range",
-        "fsopen",
-        "fsconfig",
-        "fspick",
-        "openat2",
-        "open_tree",
-        "move_mount",
-        "mount_setattr",
-    ];
-    for no_new_privileges in [true, false] {
-        let rule = json!({"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS});
-        case.edit(|c| {
-            c["process"]["noNewPrivileges"] = json!(no_new_privileges);
-            c["linux"]["seccomp"] = but(&rule);
-        })?;
-        same("output", case.run_script("echo ran")?, "ran")?;
-        case.rt(&["create", &case.id])?.ok()?;
-        case.rt(&["start", &case.id])?.ok()?;
-        case.destroy()?;
-    }
-    Ok(())
-}
-
-fn exec_has_the_filter_too(case: &Case) -> Outcome {
-    program(case, Entry::Native, GETPPID, 0)?;
-    case.edit(|c| {
-        c["linux"]["seccomp"] =
-            but(&json!({"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77}));
-    })?;
-    // The shell asks for its parent at its start and bears the refusal.
-    case.edit(|c| c["process"]["args"] = json!(["/bin/sleep", "600"]))?;
-    case.rt(&["run", "-d", &case.id])?.ok()?;
-    case.rt(&["exec", &case.id, "/call"])?.ended(77)?;
-    let out = case
-        .rt(&["exec", &case.id, "grep", "^Seccomp:", "/proc/self/status"])?
-        .ok()?
-        .out();
-    same("mode", out.as_str(), "Seccomp:\t2\n")
-}
-
-fn hook_has_the_filter_too(case: &Case) -> Outcome {
-    case.edit(|c| {
-        c["linux"]["seccomp"] =
-            but(&json!({"names": ["getppid"], "action": "SCMP_ACT_KILL_PROCESS"}));
-        c["hooks"]["startContainer"] = json!([{"path": "/call"}]);
-    })?;
-    program(case, Entry::Native, GETPPID, 0)?;
-    case.edit(|c| c["process"]["args"] = json!(["/bin/busybox", "true"]))?;
-    case.run()?.fails(
-        1,
-        &["error running startContainer hook #0:", "bad system call"],
-    )
-}
-
 fn flags(case: &Case) -> Outcome {
     for flags in [
         json!([]),
@@ -320,7 +259,7 @@ fn flags_reach_the_kernel(case: &Case) -> Outcome {
             .iter()
             .find(|line| line.contains("SECCOMP_SET_MODE_FILTER"));
         let filter = filter.map(String::as_str).unwrap_or_default();
-        crate::harness::has(filter, seen)?;
+        has(filter, seen)?;
     }
     // It belongs to a listener, and is 32.
     let mut profile = but(&json!({"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}));
@@ -333,7 +272,7 @@ fn flags_reach_the_kernel(case: &Case) -> Outcome {
     case.edit(|c| c["linux"]["seccomp"] = profile)?;
     let (_, lines) = case.traced(&["run", &case.id], &["trace=seccomp"])?;
     let text = lines.join("\n");
-    crate::harness::has(&text, "NEW_LISTENER")?;
+    has(&text, "NEW_LISTENER")?;
     crate::harness::holds(
         &text,
         text.contains("0x20") || text.contains("WAIT_KILLABLE_RECV"),

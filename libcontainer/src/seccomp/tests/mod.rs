@@ -11,6 +11,8 @@
 )]
 
 #[cfg(test)]
+mod actions;
+#[cfg(test)]
 mod faults;
 mod interpreter;
 #[cfg(test)]
