@@ -64,7 +64,7 @@ impl Decision {
             for (at, condition) in conditions.iter().enumerate().rev() {
                 let mut facts = Facts::new();
                 for earlier in conditions.iter().take(at) {
-                    if earlier.operator == Operator::Eq {
+                    if matches!(earlier.operator, Operator::Eq | Operator::MaskedEq) {
                         facts.extend(Words::of(earlier, leaf.layout).equal().map(|it| (it, true)));
                     }
                 }
@@ -85,7 +85,7 @@ impl Decision {
         fails: Target,
     ) -> Target {
         match operator {
-            Operator::Eq => self.equal(words, facts, holds, fails),
+            Operator::Eq | Operator::MaskedEq => self.equal(words, facts, holds, fails),
             Operator::Ne => self.equal(words, facts, fails, holds),
             Operator::Ge => self.order(words, Comparison::Ge, facts, holds, fails),
             Operator::Lt => self.order(words, Comparison::Ge, facts, fails, holds),

@@ -36,14 +36,15 @@ impl Multiplexer {
 
     /// "The first argument is `call`."
     fn condition(self, call: u8) -> Condition {
+        let (operator, mask) = match self {
+            Self::Socket => (Operator::Eq, u64::MAX),
+            // The kernel takes a version from the upper half.
+            Self::Ipc => (Operator::MaskedEq, 0xffff),
+        };
         Condition {
             arg: 0,
-            operator: Operator::Eq,
-            mask: match self {
-                Self::Socket => u64::MAX,
-                // The kernel takes a version from the upper half.
-                Self::Ipc => 0xffff,
-            },
+            operator,
+            mask,
             value: u64::from(call),
         }
     }

@@ -86,7 +86,7 @@ fn words(conditions: &[Condition], layout: Layout) -> Vec<Word> {
     let mut words = Vec::with_capacity(2 * conditions.len());
     for condition in conditions {
         let (class, low) = match condition.operator {
-            Operator::Eq if condition.mask != u64::MAX => (Class::Equality, Kind::MaskedEqual),
+            Operator::MaskedEq => (Class::Equality, Kind::MaskedEqual),
             Operator::Eq | Operator::Ne => (Class::Equality, Kind::Equal),
             Operator::Lt => (Class::Less, Kind::AtLeast),
             Operator::Le => (Class::Less, Kind::Above),

@@ -51,7 +51,7 @@ pub(super) struct Rule {
 pub(super) struct Condition {
     pub(super) arg: u8,
     pub(super) operator: Operator,
-    /// All ones for all operators but `MASKED_EQ`.
+    /// All ones for all operators but `MaskedEq`.
     pub(super) mask: u64,
     /// Within the mask.
     pub(super) value: u64,
@@ -63,6 +63,9 @@ pub(super) enum Operator {
     Lt,
     Le,
     Eq,
+    /// With all bits in the mask it holds for what `Eq` holds for, yet it is another
+    /// condition, which the list may have beside it.
+    MaskedEq,
     Ge,
     Gt,
 }
@@ -240,7 +243,7 @@ fn condition(arg: &LinuxSeccompArg) -> Option<Condition> {
         LinuxSeccompOperator::ScmpCmpGt => (Operator::Gt, u64::MAX, arg.value()),
         LinuxSeccompOperator::ScmpCmpMaskedEq => {
             let (mask, datum) = (arg.value(), arg.value_two().unwrap_or_default());
-            (Operator::Eq, mask, datum & mask)
+            (Operator::MaskedEq, mask, datum & mask)
         }
     };
     Some(Condition {

@@ -138,7 +138,7 @@ fn words(args: &[LinuxSeccompArg], wide: bool) -> Vec<Word> {
             Op::ScmpCmpGe => (2, false),
             Op::ScmpCmpGt => (2, true),
         };
-        let masked = mask(arg, true) != u64::MAX;
+        let masked = arg.op() == Op::ScmpCmpMaskedEq;
         for shift in if wide { vec![32, 0] } else { vec![0] } {
             let half = |word: u64| u32::try_from(word >> shift & 0xffff_ffff).unwrap();
             let value = half(datum(arg, wide));

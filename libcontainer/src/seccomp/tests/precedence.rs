@@ -90,6 +90,15 @@ fn equality_and_masked_equality_keep_the_order_of_the_list() {
         assert_eq!(filter.answer(&call(16, &[2])), both, "{rules}");
         assert_eq!(filter.answer(&call(16, &[4])), errno(6), "{rules}");
     }
+    // Neither do they contradict each other.
+    let same = rule(SIX, &masked(u64::MAX, 2));
+    for (rules, want) in [
+        (format!("{exact},{same}"), errno(5)),
+        (format!("{same},{exact}"), errno(6)),
+    ] {
+        let filter = filter(&profile(&rules));
+        assert_eq!(filter.answer(&call(16, &[2])), want, "{rules}");
+    }
     // A larger upper half goes first, whatever asks for it.
     let high = rule(SIX, &masked(0xffff_ffff_0000_0000, 0x1_0000_0000));
     let exact = rule(FIVE, &arg(0, "EQ", 0x1_0000_0002));
