@@ -339,6 +339,9 @@ fn scheduler(asked: &Scheduler, field: &str, findings: &mut Findings) -> Schedul
             "scheduler runtime/deadline/period can only be specified for SchedDeadline policy",
         );
     }
+    if policy == 6 {
+        deadline(asked, field, findings);
+    }
     let flags = asked.flags().iter().flatten().fold(0, |flags, flag| {
         flags
             | match flag {
@@ -359,6 +362,42 @@ fn scheduler(asked: &Scheduler, field: &str, findings: &mut Findings) -> Schedul
         runtime: asked.runtime().unwrap_or_default(),
         deadline: asked.deadline().unwrap_or_default(),
         period: asked.period().unwrap_or_default(),
+    }
+}
+
+/// What the kernel refuses with no more than EINVAL (sched(7), "Deadline
+/// scheduling"); how short and long a period may be is the host's to say.
+fn deadline(asked: &Scheduler, field: &str, findings: &mut Findings) {
+    /// Times have a resolution of this many nanoseconds.
+    const SHORTEST: u64 = 1024;
+    let runtime = asked.runtime().unwrap_or_default();
+    let deadline = asked.deadline().unwrap_or_default();
+    let period = asked.period().unwrap_or_default();
+    let mut wrong = |name: &str, reason: String| {
+        findings.error(format!("{field}.{name}"), reason);
+    };
+    if runtime < SHORTEST {
+        wrong(
+            "runtime",
+            format!("{runtime}: SCHED_DEADLINE requires a runtime of {SHORTEST} ns or more"),
+        );
+    }
+    if deadline == 0 {
+        wrong(
+            "deadline",
+            "missing: SCHED_DEADLINE requires a deadline".to_owned(),
+        );
+    } else if runtime > deadline {
+        wrong(
+            "runtime",
+            format!("{runtime} is beyond the deadline, {deadline}"),
+        );
+    }
+    if period != 0 && deadline > period {
+        wrong(
+            "deadline",
+            format!("{deadline} is beyond the period, {period}"),
+        );
     }
 }
 
@@ -579,10 +618,43 @@ mod tests {
                 r#"{{"user":{{}},"cwd":"/","args":["x"],"scheduler":{scheduler}}}"#
             ))
         };
-        let plan = with(r#"{"policy":"SCHED_DEADLINE","nice":19,"runtime":1,"deadline":2}"#);
+        let plan = with(r#"{"policy":"SCHED_DEADLINE","nice":19,"runtime":1024,"deadline":2048}"#);
         assert_eq!(plan.unwrap().scheduler.unwrap().nice, 19);
         let refused = with(r#"{"policy":"SCHED_OTHER","nice":20}"#).unwrap_err();
         assert!(refused.contains("invalid scheduler.nice: 20"), "{refused}");
+    }
+
+    #[test]
+    fn times_of_a_deadline_are_in_their_order() {
+        let with = |times: &str| {
+            planned(&format!(
+                r#"{{"user":{{}},"cwd":"/","args":["x"],
+                    "scheduler":{{"policy":"SCHED_DEADLINE"{times}}}}}"#
+            ))
+        };
+        for times in [
+            r#","runtime":1024,"deadline":1024"#,
+            r#","runtime":1024,"deadline":2048,"period":2048"#,
+        ] {
+            assert!(with(times).is_ok(), "{times}");
+        }
+        for (times, field) in [
+            (r#","deadline":2048"#, "runtime: 0"),
+            (r#","runtime":1023,"deadline":2048"#, "runtime: 1023"),
+            (r#","runtime":1024"#, "deadline: missing"),
+            (
+                r#","runtime":4096,"deadline":2048"#,
+                "runtime: 4096 is beyond",
+            ),
+            (
+                r#","runtime":1024,"deadline":2048,"period":2047"#,
+                "deadline: 2048 is beyond",
+            ),
+        ] {
+            let refused = with(times).unwrap_err();
+            assert_eq!(refused.find("process.scheduler."), Some(0), "{refused}");
+            assert!(refused.contains(field), "{field} in {refused}");
+        }
     }
 
     #[test]

@@ -125,9 +125,12 @@ fn scheduler(case: &Case) -> Outcome {
 
 fn scheduler_with_a_deadline(case: &Case) -> Outcome {
     let deadline = |runtime: u64| json!({"policy": "SCHED_DEADLINE", "runtime": runtime, "deadline": 30_000_000, "period": 30_000_000});
-    // The runtime is longer than the deadline (sched(7)).
-    case.edit(|c| c["process"]["scheduler"] = deadline(40_000_000))?;
-    case.run()?.fails(1, &["scheduler"])?;
+    // The runtime is longer than the deadline, and shorter than there are (sched(7)).
+    for runtime in [40_000_000, 0, 1023] {
+        case.edit(|c| c["process"]["scheduler"] = deadline(runtime))?;
+        case.run()?
+            .fails(1, &["process.scheduler.runtime", &runtime.to_string()])?;
+    }
     case.nothing_left()?;
     case.edit(|c| c["process"]["scheduler"] = deadline(10_000_000))?;
     case.bundle.script("cut -d' ' -f41 /proc/$$/stat")?;
