@@ -83,6 +83,7 @@ pub(super) fn run(
         executor,
     })
 }
+        makes_cwd: true,
 
 /// The procfs that we write our own files to.
 pub(super) fn host_proc() -> Result<OwnedFd, StepError> {

@@ -82,6 +82,7 @@ pub(super) fn run(
         terminal,
         fifo: None,
         hooks: &[],
+        makes_cwd: false,
         hook_state: None,
         annotations: &plan.annotations,
         executor,

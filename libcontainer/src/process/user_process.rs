@@ -51,6 +51,8 @@ pub(super) struct Finish<'a, E> {
     pub(super) terminal: Option<(String, OwnedFd)>,
     /// The FIFO to wait at; none: go on when told to proceed.
     pub(super) fifo: Option<OwnedFd>,
+    /// Whether a working directory that is missing is made.
+    pub(super) makes_cwd: bool,
     /// Hooks right before the program.
     pub(super) hooks: &'a [HookPlan],
     pub(super) hook_state: Option<&'a HookState>,
@@ -71,6 +73,7 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
         mut fifo,
         hooks,
         hook_state,
+        makes_cwd,
         annotations,
         executor,
     } = finish;
@@ -94,7 +97,7 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
     let master = terminal.as_ref().map(|(_, master)| master.as_fd());
     let kept = [Some(proc.as_fd()), master, fifo.as_ref().map(AsFd::as_fd)];
     sweep(link, plan.kept_fds, kept.into_iter().flatten())?;
-    let early = make_and_enter(&plan.cwd)?;
+    let early = enter_cwd(&plan.cwd, makes_cwd)?;
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan, last)?;
     // A hook that does not read must not end us.
@@ -380,14 +383,15 @@ enum Entered {
     NotYet,
 }
 
-/// Makes the working directory when it is missing and enters it.
-fn make_and_enter(cwd: &Path) -> Result<Entered, StepError> {
+/// Enters the working directory; that of the container's own process is made when
+/// it is missing.
+fn enter_cwd(cwd: &Path, make: bool) -> Result<Entered, StepError> {
     let failed = |action, errno| StepError::new(action, format!("cwd {}", cwd.display()), errno);
     match chdir(cwd) {
         Ok(()) => return Ok(Entered::Yes),
         Err(Errno::EACCES) => return Ok(Entered::NotYet),
-        Err(Errno::ENOENT) => {}
-        Err(errno) => return Err(failed("change to", errno)),
+        Err(Errno::ENOENT) if make => {}
+        Err(errno) => return Err(failed("chdir to", errno)),
     }
     let root = crate::sys::open::open(
         "/",
@@ -400,7 +404,7 @@ fn make_and_enter(cwd: &Path) -> Result<Entered, StepError> {
         Err(Errno::EACCES) => return Ok(Entered::NotYet),
         Err(errno) => return Err(failed("make", errno)),
     }
-    chdir(cwd).map_err(|errno| failed("change to", errno))?;
+    chdir(cwd).map_err(|errno| failed("chdir to", errno))?;
     Ok(Entered::Yes)
 }
 
@@ -468,7 +472,7 @@ fn become_user(
     }
     if entered == Entered::NotYet {
         chdir(plan.cwd.as_path())
-            .map_err(failed("change to", format!("cwd {}", plan.cwd.display())))?;
+            .map_err(failed("chdir to", format!("cwd {}", plan.cwd.display())))?;
     }
     verify_cwd()?;
     let mut warnings = Vec::new();

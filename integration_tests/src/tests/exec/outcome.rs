@@ -54,6 +54,13 @@ fn failures_are_255(case: &Case) -> Outcome {
         .fails(255, &["/nosuch"])?;
     case.rt(&["exec", "--cwd", "relative", id, "true"])?
         .ended(255)?;
+    case.rt(&["exec", "--cwd", "/no/such", id, "true"])?
+        .fails(255, &["chdir", "/no/such", "no such file or directory"])?;
+    same(
+        "nothing is made",
+        case.bundle.rootfs.join("no").exists(),
+        false,
+    )?;
     let answer = case.rt(&["exec", "--frobnicate", id, "true"])?;
     same("an unknown option fails", answer.code != 0, true)
 }
