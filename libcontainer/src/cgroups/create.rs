@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::below::descend;
 use super::fs;
 use super::parse;
 use super::plan::{CgroupPlan, HierarchyPlan};
@@ -70,14 +71,18 @@ impl Cgroup {
             }),
         });
         cgroup.fresh = true;
+        // Without the sub-cgroup that is ours to make.
+        let subgroup = plan.subgroup.as_deref().unwrap_or_default();
+        let units = |path: &str| path.strip_suffix(subgroup).unwrap_or(path).to_owned();
         let folder = cgroup.kept_by_systemd().map(RecordedHierarchy::folder);
+        let folder = folder.map(|folder| units(&folder));
         let folder = folder.ok_or_else(|| {
             let reason = "neither cgroup v2 nor systemd's own hierarchy is mounted";
             StepError::refused("start unit", unit.name.as_str(), reason)
         })?;
         // systemd would take over what it finds, and tell less.
         for tree in &cgroup.record.hierarchies {
-            check_unused(&tree.folder(), tree)?;
+            check_unused(&units(&tree.folder()), tree)?;
         }
         let invocation = systemd::start(unit, &folder, pid)?;
         if let Some(unit) = &mut cgroup.record.unit {
@@ -85,7 +90,12 @@ impl Cgroup {
         }
         let trees = plan.hierarchies.iter().zip(&mut cgroup.record.hierarchies);
         for (hierarchy, tree) in trees {
-            if let Err(error) = make(hierarchy, tree, Found::Systemds) {
+            let made = if subgroup.is_empty() {
+                make(hierarchy, tree, Found::Systemds)
+            } else {
+                descend(hierarchy, tree, &units(&hierarchy.path), pid)
+            };
+            if let Err(error) = made {
                 if let Some(unit) = &cgroup.record.unit
                     && let Err(error) =
                         systemd::stop(unit, Some(pid), Instant::now() + UNIT_PATIENCE)

@@ -52,7 +52,7 @@ fn below<'a>(tree: &'a RecordedHierarchy, unit: &RecordedUnit) -> &'a str {
     path.unwrap_or_default()
 }
 
-fn enter(tree: &RecordedHierarchy, pid: i32) -> Result<(), StepError> {
+pub(super) fn enter(tree: &RecordedHierarchy, pid: i32) -> Result<(), StepError> {
     // A task that is only just being made is refused with EINVAL (kernels before
     // 4.4 with RT tasks, and later ones now and then under load).
     const ATTEMPTS: usize = 5;

@@ -10,6 +10,7 @@
 //! following links. A cgroup file system has no links of its own, so that a
 //! path and a descriptor lead to the same place, and a path costs fewer calls.
 
+mod below;
 mod common;
 mod create;
 mod delegate;
@@ -40,7 +41,8 @@ mod write;
 pub use layout::{DeviceEnforcement, Hierarchy, Layout};
 pub use oom::OomWatch;
 pub use plan::{
-    CgroupPlan, CgroupRequest, DeviceControl, DeviceProgram, Enable, HierarchyPlan, plan,
+    CgroupPlan, CgroupRequest, DelegatedPlan, DeviceControl, DeviceProgram, Enable, HierarchyPlan,
+    plan,
 };
 pub use record::{Cgroup, CgroupRecord, ControllerMount, RecordedHierarchy, RecordedUnit};
 pub use stats::CgroupStats;

@@ -105,11 +105,17 @@ const HOOKS: [&str; 6] = [
 
 /// Annotations of a configuration that reach beyond its container. They are named
 /// before they are obeyed, so that what engines filter by this list stays right.
-const UNSAFE_ANNOTATIONS: [&str; 4] = [
+const UNSAFE_ANNOTATIONS: [&str; 10] = [
     "org.criu.config",
     "org.systemd.property.",
+    "run.oci.delegate-cgroup",
+    "run.oci.hooks.stderr",
+    "run.oci.hooks.stdout",
     "run.oci.keep_original_groups",
     "run.oci.pidfd_receiver",
+    "run.oci.seccomp.receiver",
+    "run.oci.seccomp_bpf_data",
+    "run.oci.systemd.subgroup",
 ];
 
 const NAMESPACES: [oci::LinuxNamespaceType; 8] = [

@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::Output;
 use crate::error::{StepError, reason};
 use crate::plan::HookPlan;
 use crate::sys::{Errno, process};
@@ -29,6 +30,8 @@ pub(crate) struct Context<'a> {
     pub(crate) environment: Option<&'a [String]>,
     /// Where they run.
     pub(crate) directory: Option<&'a Path>,
+    /// What they write to.
+    pub(crate) output: &'a Output,
 }
 
 /// Runs the hooks in order; the first that fails ends it.
@@ -54,7 +57,7 @@ pub(crate) fn each<'a>(
 fn run(hook: &HookPlan, context: &Context<'_>) -> Result<(), String> {
     let path = hook.path.display();
     let mut child = command(hook, context)
-        .spawn()
+        .and_then(|mut command| command.spawn())
         .map_err(|error| format!("fork/exec {path}: {}", why(&error)))?;
     let mut exchange = Exchange::new(&mut child, context.state);
     let deadline = hook
@@ -88,7 +91,7 @@ fn run(hook: &HookPlan, context: &Context<'_>) -> Result<(), String> {
     ))
 }
 
-fn command(hook: &HookPlan, context: &Context<'_>) -> Command {
+fn command(hook: &HookPlan, context: &Context<'_>) -> io::Result<Command> {
     let mut command = Command::new(&hook.path);
     if let Some((name, rest)) = hook.args.split_first() {
         command.arg0(name).args(rest);
@@ -110,11 +113,11 @@ fn command(hook: &HookPlan, context: &Context<'_>) -> Command {
     command
         .process_group(0)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdout(context.output.stdout()?)
+        .stderr(context.output.stderr()?);
     // Nothing of the caller's and of a relay's in it.
     process::start_clean(&mut command);
-    command
+    Ok(command)
 }
 
 /// Kills the hook's whole group and reaps it.
@@ -294,6 +297,7 @@ fn why(error: &io::Error) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
+    use super::super::Output;
     use super::{Context, run_all};
     use crate::plan::HookPlan;
     use std::time::{Duration, Instant};
@@ -313,6 +317,10 @@ mod tests {
             state,
             environment: None,
             directory: None,
+            output: &Output {
+                stdout: None,
+                stderr: None,
+            },
         }
     }
 

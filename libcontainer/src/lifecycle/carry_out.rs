@@ -22,7 +22,7 @@ use super::{delete, milestones, net_devices, pid_file, readiness};
 use crate::cgroups::{Cgroup, HierarchyPlan};
 use crate::container::{Caller, Status};
 use crate::error::{Error, StepError};
-use crate::hooks;
+use crate::hooks::{self, Output};
 use crate::idmap;
 use crate::intelrdt::ResctrlRecord;
 use crate::namespaces::Kind;
@@ -205,6 +205,10 @@ impl Work<'_> {
         let ready = supervise::until_ready(child, cgroup, self.has_deadline(), &mut answers)?;
         milestones::set_up(child);
         step("process ready");
+        if let Some(below) = &self.plan.cgroup.delegated {
+            cgroup.move_below(below, child.pid).map_err(cgroup_failed)?;
+            step("moved below the cgroup");
+        }
         let master = self.finish(child, ready)?;
         step("process finished from outside");
         if let Some(path) = self.pid_file {
@@ -305,8 +309,14 @@ impl Work<'_> {
             StartGate::Fifo => Some(fifo.as_fd()),
             StartGate::Socket => None,
         };
+        let output = if self.plan.init.runs_hooks() {
+            Output::open(&self.plan.init.hook_state)?
+        } else {
+            Output::default()
+        };
         let fds: Vec<BorrowedFd<'_>> = gate
             .into_iter()
+            .chain(output.fds())
             .chain(self.namespaces.iter().map(|(_, fd)| fd.as_fd()))
             .collect();
         let order = Order::Init(Box::new(self.plan.init.clone()));
@@ -377,6 +387,10 @@ impl Work<'_> {
 pub(super) fn run_hooks(plan: &ContainerPlan, pid: libc::pid_t) -> Result<(), Error> {
     let state = &plan.init.hook_state;
     let document = hooks::document(state, Status::Creating, pid);
+    let output = match (&plan.hooks.prestart[..], &plan.hooks.create_runtime[..]) {
+        ([], []) => return Ok(()),
+        _ => Output::open(state)?,
+    };
     for (kind, list) in [
         ("prestart", &plan.hooks.prestart),
         ("createRuntime", &plan.hooks.create_runtime),
@@ -388,6 +402,7 @@ pub(super) fn run_hooks(plan: &ContainerPlan, pid: libc::pid_t) -> Result<(), Er
                 state: &document,
                 environment: None,
                 directory: Some(&state.bundle),
+                output: &output,
             },
         )?;
     }

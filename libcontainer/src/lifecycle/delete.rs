@@ -12,7 +12,7 @@ use crate::Result;
 use crate::cgroups::Cgroup;
 use crate::container::{StateRoot, Status};
 use crate::error::{Error, ErrorKind, StepError};
-use crate::hooks;
+use crate::hooks::{self, Output};
 use crate::state::{Record, Remains, StateDir};
 use crate::sys::Errno;
 use crate::sys::process::pidfd_send_signal;
@@ -189,12 +189,18 @@ pub(super) fn run_poststop(record: &Record) {
     if record.poststop.is_empty() {
         return;
     }
-    let document = hooks::document(&hook_state(record), Status::Stopped, 0);
+    let state = hook_state(record);
+    let document = hooks::document(&state, Status::Stopped, 0);
+    let output = Output::open(&state).unwrap_or_else(|error| {
+        log::warn!("{error}");
+        Output::default()
+    });
     let context = hooks::Context {
         kind: "poststop",
         state: &document,
         environment: None,
         directory: record.bundle.is_dir().then_some(record.bundle.as_path()),
+        output: &output,
     };
     for done in hooks::each(&record.poststop, &context) {
         if let Err(failed) = done {

@@ -10,7 +10,7 @@ use super::readiness;
 use crate::Result;
 use crate::container::{StateRoot, Status};
 use crate::error::{Error, ErrorKind, StepError};
-use crate::hooks;
+use crate::hooks::{self, Output};
 use crate::plan::HookState;
 use crate::process::{START, read_failure};
 use crate::state::Record;
@@ -141,6 +141,7 @@ pub(super) fn run_poststart(record: &Record) -> Result<()> {
             state: &document,
             environment: None,
             directory: Some(&record.bundle),
+            output: &Output::open(&state)?,
         },
     )?;
     Ok(())

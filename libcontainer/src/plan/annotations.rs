@@ -2,53 +2,41 @@
 //! passed over: the container would be another than its author means.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use crate::error::Findings;
 use crate::spec::oci::Spec;
 
 /// A listening socket that is sent a pidfd of the process, as `--pidfd-socket`.
 pub(crate) const PIDFD_RECEIVER: &str = "run.oci.pidfd_receiver";
+/// A file that the hooks' standard output is appended to.
+pub(super) const HOOKS_STDOUT: &str = "run.oci.hooks.stdout";
+/// The same for what they write to standard error.
+pub(super) const HOOKS_STDERR: &str = "run.oci.hooks.stderr";
+/// `linux.seccomp.listenerPath`, where that is not given.
+pub(super) const SECCOMP_RECEIVER: &str = "run.oci.seccomp.receiver";
+/// A program in base64 in place of what `linux.seccomp` comes to.
+pub(super) const SECCOMP_PROGRAM: &str = "run.oci.seccomp_bpf_data";
+/// The container's cgroup below its unit of systemd's.
+pub(super) const SUBGROUP: &str = "run.oci.systemd.subgroup";
+/// The process's cgroup below the container's.
+pub(super) const DELEGATED: &str = "run.oci.delegate-cgroup";
 const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
 const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 
 /// Those that are refused, and why.
-const REFUSED: [(&str, &str); 9] = [
+const REFUSED: [(&str, &str); 3] = [
     (
         "run.oci.handler",
         "there are no handlers: programs are executed by the kernel alone",
-    ),
-    (
-        "run.oci.hooks.stdout",
-        "the output of hooks is kept for their error message; let the hook write to a file",
-    ),
-    (
-        "run.oci.hooks.stderr",
-        "the output of hooks is kept for their error message; let the hook write to a file",
-    ),
-    (
-        "run.oci.seccomp.receiver",
-        "set linux.seccomp.listenerPath, which every runtime knows",
     ),
     (
         "run.oci.seccomp.plugins",
         "no foreign code is loaded into the runtime",
     ),
     (
-        "run.oci.seccomp_bpf_data",
-        "filters are made from linux.seccomp alone, so that they can be read",
-    ),
-    (
-        "run.oci.systemd.subgroup",
-        "the container's cgroup is the unit's own: set linux.cgroupsPath",
-    ),
-    (
         "run.oci.systemd.force_cgroup_v1",
         "a cgroup v1 hierarchy of systemd's is not mounted for a container",
-    ),
-    (
-        "run.oci.delegate-cgroup",
-        "a cgroup is delegated by a writable cgroup mount and a cgroup namespace (runtime-spec, \
-         \"Cgroup ownership\")",
     ),
 ];
 
@@ -64,9 +52,12 @@ pub(super) fn plan(spec: &Spec, rootless: bool, findings: &mut Findings) -> Aske
     let none = HashMap::new();
     let all = spec.annotations().as_ref().unwrap_or(&none);
     for (name, reason) in REFUSED {
-        if all.get(name).is_some_and(|value| !value.is_empty()) {
+        if value(spec, name).is_some() {
             findings.error(place(name), format!("not supported: {reason}"));
         }
+    }
+    for name in [HOOKS_STDOUT, HOOKS_STDERR] {
+        path(spec, name, findings);
     }
     let is_on = |name: &str| all.get(name).is_some_and(|value| value == "1");
     if is_on(FAIL_UNKNOWN) {
@@ -82,7 +73,27 @@ pub(super) fn plan(spec: &Spec, rootless: bool, findings: &mut Findings) -> Aske
     }
 }
 
-fn place(name: &str) -> String {
+/// The annotation's value, unless that is empty: engines that mean none may still
+/// write the key.
+pub(super) fn value<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
+    let value = spec.annotations().as_ref()?.get(name)?;
+    Some(value.as_str()).filter(|value| !value.is_empty())
+}
+
+/// The annotation's value where that has to be an absolute path.
+pub(super) fn path<'a>(spec: &'a Spec, name: &str, findings: &mut Findings) -> Option<&'a Path> {
+    let path = Path::new(value(spec, name)?);
+    if !path.is_absolute() {
+        findings.error(
+            place(name),
+            format!("{:?} is not an absolute path", path.to_string_lossy()),
+        );
+    }
+    Some(path)
+}
+
+/// The annotation, as findings name it.
+pub(super) fn place(name: &str) -> String {
     format!("annotations[{name:?}]")
 }
 
@@ -140,6 +151,17 @@ mod tests {
                 .has_errors()
         );
         assert!(!judged("org.example.handler", "x", false).1.has_errors());
+    }
+
+    #[test]
+    fn files_for_hooks_are_absolute() {
+        for name in ["run.oci.hooks.stdout", "run.oci.hooks.stderr"] {
+            let (_, findings) = judged(name, "../x", false);
+            assert!(findings.to_string().contains(name), "{findings}");
+            for path in ["/x", ""] {
+                assert!(!judged(name, path, false).1.has_errors(), "{name} {path}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::types::{
     ContainerPlan, HookState, HooksPlan, InitPlan, MemoryPolicy, ProcessPlan, RootfsPlan,
     StartGate, TenantFacts, TimeOffset,
 };
-use super::{annotations, cgroup, hooks, mapped_mounts, outside, process, rootfs, sysctl};
+use super::{annotations, cgroup, hooks, mapped_mounts, outside, process, rootfs, seccomp, sysctl};
 use crate::cgroups::{Layout, Systemd};
 use crate::error::Findings;
 use crate::idmap::{self, IdMaps};
@@ -15,9 +15,9 @@ use crate::intelrdt::{self, Resctrl};
 use crate::mounts::{self, Facts};
 use crate::namespaces::{self, Kind, NamespacePlan};
 use crate::network::{self, NetDevice};
-use crate::seccomp::{self, Filter};
+use crate::seccomp::Filter;
 use crate::security::lsm;
-use crate::spec::oci::{Linux, LinuxSeccomp, Spec};
+use crate::spec::oci::{Linux, Spec};
 
 /// What the host is like, asked before planning.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ pub fn build(
     let names = Names::of(spec, &namespaces, &mut findings);
     let time_offsets = time_offsets(linux, &namespaces, &mut findings);
 
-    let cgroup = cgroup::plan(spec, linux, input.id, host, &mut findings);
+    let cgroup = cgroup::plan(spec, linux, input.id, host, id_maps.as_ref(), &mut findings);
     let resctrl = linux
         .intel_rdt()
         .as_ref()
@@ -116,7 +116,7 @@ pub fn build(
         names.domainname.as_deref(),
         &mut findings,
     );
-    let settings = Settings::of(linux, &mut findings);
+    let settings = Settings::of(spec, linux, &mut findings);
     let asked = annotations::plan(spec, host.rootless, &mut findings);
     let process = settings.process(spec, input, id_maps.as_ref(), asked, &mut findings);
     let (hooks_plan, mut create_container, start_container) = all_hooks(spec, &mut findings);
@@ -192,14 +192,13 @@ struct Settings {
 }
 
 impl Settings {
-    fn of(linux: &Linux, findings: &mut Findings) -> Self {
+    fn of(spec: &Spec, linux: &Linux, findings: &mut Findings) -> Self {
         let personality = linux.personality().as_ref();
         let memory_policy = linux.memory_policy().as_ref();
-        let seccomp = linux.seccomp().as_ref();
         Self {
             personality: personality.map(|asked| process::personality(asked, findings)),
             memory_policy: memory_policy.map(|asked| process::memory_policy(asked, findings)),
-            seccomp: seccomp.and_then(|asked| filter(asked, findings)),
+            seccomp: seccomp::plan(spec, linux.seccomp().as_ref(), findings),
         }
     }
 
@@ -237,24 +236,6 @@ fn mount_label(linux: &Linux, findings: &mut Findings) -> Option<String> {
         ("SELinux", lsm::selinux_enabled),
         findings,
     )
-}
-
-/// Compiles a filter; the plan of a process that joins later takes it over.
-fn filter(asked: &LinuxSeccomp, findings: &mut Findings) -> Option<Filter> {
-    let Some(native) = seccomp::Arch::native() else {
-        findings.error(
-            "linux.seccomp",
-            "no system call numbers are known for this machine",
-        );
-        return None;
-    };
-    match seccomp::compile(asked, native) {
-        Ok(filter) => filter,
-        Err(refused) => {
-            findings.extend(refused);
-            None
-        }
-    }
 }
 
 /// A configuration without `linux`; oci-spec's own default is a filled one.

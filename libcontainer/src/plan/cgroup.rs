@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::annotations::{self, DELEGATED, SUBGROUP};
 use super::build::Host;
 use super::types::InitPlan;
 use crate::cgroups::{
-    self, CgroupPlan, CgroupRequest, DeviceControl, DeviceEnforcement, DeviceProgram, Layout,
-    Manager, Systemd, UnitDevices, UnitRequest,
+    self, CgroupPlan, CgroupRequest, DelegatedPlan, DeviceControl, DeviceEnforcement,
+    DeviceProgram, Layout, Manager, Systemd, UnitDevices, UnitRequest,
 };
 use crate::devices as device_rules;
 use crate::error::Findings;
@@ -22,11 +23,27 @@ pub(super) fn plan(
     linux: &Linux,
     id: &str,
     host: &Host,
+    id_maps: Option<&IdMaps>,
     findings: &mut Findings,
 ) -> CgroupPlan {
     let Some(layout) = &host.cgroups else {
+        for name in [SUBGROUP, DELEGATED] {
+            if annotations::value(spec, name).is_some() {
+                findings.warning(annotations::place(name), "ignored: there is no cgroup");
+            }
+        }
         return CgroupPlan::disabled();
     };
+    let mut subgroup = below(spec, SUBGROUP, layout, findings);
+    if subgroup.is_some() && host.systemd.is_none() {
+        let reason = "ignored: the cgroup is not one of systemd's";
+        findings.warning(annotations::place(SUBGROUP), reason);
+        subgroup = None;
+    }
+    let delegated = below(spec, DELEGATED, layout, findings).map(|path| DelegatedPlan {
+        path,
+        owner: id_maps.and_then(|maps| maps.outside_user(0)),
+    });
     let resources = linux.resources().as_ref();
     let path = linux
         .cgroups_path()
@@ -47,8 +64,34 @@ pub(super) fn plan(
         devices,
         rootless: host.rootless,
         unit,
+        subgroup,
     };
-    cgroups::plan(layout, &request, findings)
+    CgroupPlan {
+        delegated,
+        ..cgroups::plan(layout, &request, findings)
+    }
+}
+
+/// The way to a cgroup below another, as an annotation has it: `/a` for `a`.
+fn below(spec: &Spec, name: &str, layout: &Layout, findings: &mut Findings) -> Option<String> {
+    let path = annotations::value(spec, name)?;
+    let place = annotations::place(name);
+    if !layout.is_unified() {
+        findings.error(
+            place,
+            "it needs cgroup v2 alone: version 1 cannot be delegated",
+        );
+        return None;
+    }
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
+    if !path.split('/').all(plain) {
+        findings.error(
+            place,
+            format!("{path:?} does not lead below the container's cgroup"),
+        );
+        return None;
+    }
+    Some(format!("/{path}"))
 }
 
 /// The device rules as systemd keeps them. Its own program is beside ours, so

@@ -17,6 +17,7 @@ mod mapped_mounts;
 mod outside;
 mod process;
 mod rootfs;
+mod seccomp;
 mod sysctl;
 mod types;
 

@@ -1,9 +1,10 @@
 //! The plan: plain owned data that crosses the process border.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::annotations::{HOOKS_STDERR, HOOKS_STDOUT};
 use crate::cgroups::CgroupPlan;
 use crate::idmap::IdMaps;
 use crate::intelrdt::ResctrlPlan;
@@ -79,6 +80,13 @@ pub struct InitPlan {
     pub gate: StartGate,
 }
 
+impl InitPlan {
+    /// Whether the init runs hooks itself.
+    pub(crate) fn runs_hooks(&self) -> bool {
+        !(self.create_container.is_empty() && self.start_container.is_empty())
+    }
+}
+
 /// What hooks are told of the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookState {
@@ -90,6 +98,17 @@ pub struct HookState {
     pub bundle: PathBuf,
     /// The configuration's annotations, sorted.
     pub annotations: Vec<(String, String)>,
+}
+
+impl HookState {
+    /// The files that the hooks' standard output and errors go to.
+    pub(crate) fn output(&self) -> [Option<&Path>; 2] {
+        [HOOKS_STDOUT, HOOKS_STDERR].map(|name| {
+            let mut all = self.annotations.iter();
+            let (_, path) = all.find(|(key, path)| key == name && !path.is_empty())?;
+            Some(Path::new(path))
+        })
+    }
 }
 
 /// How the init is told to start.

@@ -14,7 +14,7 @@ use super::protocol::{Order, Report};
 use super::user_process::{Finish, finish};
 use crate::container::Status;
 use crate::error::StepError;
-use crate::hooks;
+use crate::hooks::{self, Output};
 use crate::mounts::{self, MountKind};
 use crate::namespaces::{Kind, NamespacePlan};
 use crate::path::{Missing, RootFd};
@@ -39,6 +39,11 @@ pub(super) fn run(
             })?),
             StartGate::Socket => None,
         };
+    let output = if plan.runs_hooks() {
+        Output::take_over(&plan.hook_state, &mut fds)
+    } else {
+        Output::default()
+    };
     // The host's, while its name can still be trusted.
     let proc = host_proc()?;
     if let Some(name) = &plan.keyring {
@@ -57,6 +62,7 @@ pub(super) fn run(
         link,
         plan,
         proc: proc.as_fd(),
+        output: &output,
         in_cgroup: false,
     };
     let terminal = if plan.namespaces.has(Kind::Mount) {
@@ -77,13 +83,14 @@ pub(super) fn run(
         proc,
         terminal,
         fifo,
+        makes_cwd: true,
         hooks: &plan.start_container,
         hook_state: Some(&plan.hook_state),
+        output,
         annotations: &plan.hook_state.annotations,
         executor,
     })
 }
-        makes_cwd: true,
 
 /// The procfs that we write our own files to.
 pub(super) fn host_proc() -> Result<OwnedFd, StepError> {
@@ -285,6 +292,7 @@ pub(super) struct Session<'a> {
     /// The host's procfs.
     pub(super) proc: BorrowedFd<'a>,
     in_cgroup: bool,
+    output: &'a Output,
 }
 
 impl Session<'_> {
@@ -425,6 +433,7 @@ impl Session<'_> {
                 state: &document,
                 environment: None,
                 directory: Some(&plan.rootfs.path),
+                output: self.output,
             },
         )
     }

@@ -11,6 +11,7 @@ use super::init::{attach, become_root_inside, clone_again, host_proc, reset_affi
 use super::link::Link;
 use super::user_process::{Finish, finish};
 use crate::error::StepError;
+use crate::hooks::Output;
 use crate::path::RootFd;
 use crate::plan::TenantPlan;
 use crate::rootfs;
@@ -81,9 +82,10 @@ pub(super) fn run(
         proc,
         terminal,
         fifo: None,
-        hooks: &[],
         makes_cwd: false,
+        hooks: &[],
         hook_state: None,
+        output: Output::default(),
         annotations: &plan.annotations,
         executor,
     })

@@ -20,7 +20,7 @@ use super::protocol::{Order, Report};
 use super::stage::sweep;
 use crate::container::Status;
 use crate::error::{StepError, reason};
-use crate::hooks;
+use crate::hooks::{self, Output};
 use crate::path::{Missing, RootFd};
 use crate::plan::{HookPlan, HookState, ProcessPlan};
 use crate::seccomp::Filter;
@@ -56,6 +56,8 @@ pub(super) struct Finish<'a, E> {
     /// Hooks right before the program.
     pub(super) hooks: &'a [HookPlan],
     pub(super) hook_state: Option<&'a HookState>,
+    /// What those write to.
+    pub(super) output: Output,
     /// The container's annotations.
     pub(super) annotations: &'a [(String, String)],
     /// Who may take the last step.
@@ -71,9 +73,10 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
         proc,
         terminal,
         mut fifo,
+        makes_cwd,
         hooks,
         hook_state,
-        makes_cwd,
+        mut output,
         annotations,
         executor,
     } = finish;
@@ -95,8 +98,12 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
     // Before any name of the configuration is looked up: a descriptor of the set-up
     // is a way around the masks that were put on since, by `/proc/self/fd`.
     let master = terminal.as_ref().map(|(_, master)| master.as_fd());
+    if hooks.is_empty() {
+        output = Output::default();
+    }
     let kept = [Some(proc.as_fd()), master, fifo.as_ref().map(AsFd::as_fd)];
-    sweep(link, plan.kept_fds, kept.into_iter().flatten())?;
+    let kept = kept.into_iter().flatten().chain(output.fds());
+    sweep(link, plan.kept_fds, kept)?;
     let early = enter_cwd(&plan.cwd, makes_cwd)?;
     report_ready(link, terminal)?;
     set_labels(proc.as_fd(), plan, last)?;
@@ -106,7 +113,8 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
     reset_signals(ignored & !later)?;
     drop(proc);
     // Before a filter that may refuse the call.
-    sweep(link, plan.kept_fds, fifo.iter().map(AsFd::as_fd))?;
+    let kept = fifo.iter().map(AsFd::as_fd).chain(output.fds());
+    sweep(link, plan.kept_fds, kept)?;
 
     if plan.no_new_privileges {
         creds::set_no_new_privs().map_err(|errno| StepError::new("set", "no_new_privs", errno))?;
@@ -133,6 +141,7 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
         fifo: fifo.as_ref().map(AsFd::as_fd),
         hooks,
         hook_state,
+        output: &output,
         environment: &environment,
     };
     let failed = match wait.until_its_turn() {
@@ -241,6 +250,7 @@ struct Wait<'a> {
     fifo: Option<BorrowedFd<'a>>,
     hooks: &'a [HookPlan],
     hook_state: Option<&'a HookState>,
+    output: &'a Output,
     environment: &'a [String],
 }
 
@@ -282,6 +292,7 @@ fn run_hooks(last: &Wait<'_>) -> Result<(), StepError> {
             state: &document,
             environment: Some(last.environment),
             directory: None,
+            output: last.output,
         },
     )?;
     reset_signals(PIPE)

@@ -69,6 +69,7 @@ mod names;
 mod precedence;
 mod profile;
 mod ranges;
+mod raw;
 mod table;
 #[cfg(any(test, fuzzing))]
 mod tests;
@@ -80,3 +81,4 @@ pub use known::{
     known_actions, known_archs, known_flags, known_operators, supported_actions, supported_flags,
 };
 pub(crate) use profile::is_known;
+pub(crate) use raw::raw;

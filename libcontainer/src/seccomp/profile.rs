@@ -95,17 +95,12 @@ impl Profile {
             ),
             rules: Vec::new(),
             named: Vec::new(),
-            flags: DEFAULT_FLAGS,
+            flags: flags(spec),
             listener: None,
         };
         let entries = spec.syscalls().as_deref().unwrap_or_default();
         for (entry, syscall) in entries.iter().enumerate() {
             profile.add(entry, syscall, &mut findings);
-        }
-        if let Some(flags) = spec.flags() {
-            profile.flags = flags
-                .iter()
-                .fold(0, |bits, flag| bits | installed_bit(*flag));
         }
         let notifies = entries
             .iter()
@@ -169,6 +164,16 @@ impl Profile {
             });
         }
     }
+}
+
+/// `linux.seccomp.flags` as they are installed.
+pub(super) fn flags(spec: &LinuxSeccomp) -> u32 {
+    let flags = spec.flags().as_ref();
+    flags.map_or(DEFAULT_FLAGS, |flags| {
+        flags
+            .iter()
+            .fold(0, |bits, flag| bits | installed_bit(*flag))
+    })
 }
 
 /// Whether a system call of this name is known, on whatever architecture.

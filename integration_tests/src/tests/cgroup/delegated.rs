@@ -11,6 +11,8 @@ use crate::tests::list;
 
 list!["cgroup":
     v2_cgroup_belongs_to_a_root_that_may_write_it,
+    process_below_the_containers_cgroup,
+    process_below_a_cgroup_of_version_1,
     lodge_in_a_container,
     rootless_without_a_writable_cgroup,
 ];
@@ -74,6 +76,63 @@ fn v2_cgroup_belongs_to_a_root_that_may_write_it(case: &Case) -> Outcome {
         case.nothing_left()?;
     }
     Ok(())
+}
+
+/// `run.oci.delegate-cgroup`.
+fn process_below_the_containers_cgroup(case: &Case) -> Outcome {
+    let hierarchies = Hierarchies::read()?;
+    let Some(point) = hierarchies.v2.as_ref().filter(|_| hierarchies.unified()) else {
+        return skip("needs cgroup v2 alone");
+    };
+    let own = point.join(case.cgroup.trim_start_matches('/'));
+    case.bundle.give_to(MAPPED_ROOT)?;
+    case.edit(|c| {
+        with_user_namespace(c);
+        with_namespace(c, "cgroup", None);
+        with_cgroup_mount(c, true);
+        c["annotations"] = json!({"run.oci.delegate-cgroup": "payload/deep"});
+        c["linux"]["resources"] = json!({"pids": {"limit": 77}});
+    })?;
+    case.run_asleep()?;
+    let below = own.join("payload/deep");
+    let read = |folder: &std::path::Path, name: &str| fs::read_to_string(folder.join(name));
+    same("processes", read(&own, "cgroup.procs")?.as_str(), "")?;
+    same(
+        "processes",
+        read(&below, "cgroup.procs")?,
+        format!("{}\n", case.pid()?),
+    )?;
+    same("limit", read(&own, "pids.max")?.as_str(), "77\n")?;
+    same("no limit", read(&below, "pids.max")?.as_str(), "max\n")?;
+    same("owner", fs::metadata(&below)?.uid(), MAPPED_ROOT)?;
+    same(
+        "owner",
+        fs::metadata(below.join("cgroup.procs"))?.uid(),
+        MAPPED_ROOT,
+    )?;
+    same("owner", fs::metadata(below.join("pids.max"))?.uid(), 0)?;
+    // The namespace was made above.
+    let text = "cat /proc/self/cgroup; cat /sys/fs/cgroup/payload/deep/cgroup.controllers";
+    let seen = case.exec_script(&[], text)?;
+    holds(&seen, seen.starts_with("0::/payload/deep\n"))?;
+    holds(&seen, seen.contains("memory") && seen.contains("pids"))?;
+    case.rt(&["pause", &case.id])?.ok()?;
+    case.rt(&["resume", &case.id])?.ok()?;
+    case.rt(&["update", "--pids-limit", "78", &case.id])?.ok()?;
+    same("limit", read(&own, "pids.max")?.as_str(), "78\n")?;
+    case.destroy()?;
+    case.nothing_left()
+}
+
+fn process_below_a_cgroup_of_version_1(case: &Case) -> Outcome {
+    if Hierarchies::read()?.unified() {
+        return skip("needs cgroup v1");
+    }
+    for name in ["run.oci.delegate-cgroup", "run.oci.systemd.subgroup"] {
+        case.edit(|c| c["annotations"] = json!({name: "payload"}))?;
+        case.run()?.fails(1, &[name, "needs cgroup v2"])?;
+    }
+    case.nothing_left()
 }
 
 /// With a cgroup namespace of its own, in which the container's cgroup is the

@@ -1,6 +1,7 @@
 //! The six kinds of hooks.
 
 mod failing;
+mod output;
 mod running;
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Case, Outcome};
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [running::tests(), failing::tests()].concat()
+    [running::tests(), failing::tests(), output::tests()].concat()
 }
 
 /// All kinds, in the order they run.

@@ -7,6 +7,7 @@ use crate::tests::list;
 
 list!["input":
     annotations_that_are_not_supported,
+    annotations_with_values_that_mean_nothing,
     annotations_that_nobody_has_to_know,
     unknown_call_that_may_not_be,
     pidfd_for_a_socket_of_the_configuration,
@@ -15,14 +16,8 @@ list!["input":
 fn annotations_that_are_not_supported(case: &Case) -> Outcome {
     for (name, value) in [
         ("run.oci.handler", "krun"),
-        ("run.oci.hooks.stdout", "/tmp/out"),
-        ("run.oci.hooks.stderr", "/tmp/err"),
-        ("run.oci.seccomp.receiver", "/run/agent"),
         ("run.oci.seccomp.plugins", "plugin.so"),
-        ("run.oci.seccomp_bpf_data", "AAAA"),
-        ("run.oci.systemd.subgroup", "sub"),
         ("run.oci.systemd.force_cgroup_v1", "/sys/fs/cgroup/systemd"),
-        ("run.oci.delegate-cgroup", "../.."),
     ] {
         case.edit(|c| c["annotations"] = json!({name: value}))?;
         for verb in ["create", "run"] {
@@ -33,11 +28,28 @@ fn annotations_that_are_not_supported(case: &Case) -> Outcome {
     case.nothing_left()
 }
 
+fn annotations_with_values_that_mean_nothing(case: &Case) -> Outcome {
+    for (name, value) in [
+        ("run.oci.hooks.stdout", "out"),
+        ("run.oci.hooks.stderr", "../err"),
+        ("run.oci.seccomp.receiver", "agent"),
+        ("run.oci.seccomp_bpf_data", "AAAA"),
+        ("run.oci.seccomp_bpf_data", "not base64"),
+        ("run.oci.delegate-cgroup", "../.."),
+        ("run.oci.systemd.subgroup", "a/../b"),
+    ] {
+        case.edit(|c| c["annotations"] = json!({name: value}))?;
+        case.rt(&["create", &case.id])?.fails(1, &[name])?;
+    }
+    case.nothing_left()
+}
+
 fn annotations_that_nobody_has_to_know(case: &Case) -> Outcome {
     case.edit(|c| {
         c["annotations"] = json!({
             "run.oci.mount_context_type": "rootcontext", "run.oci.handler": "",
             "run.oci.keep_original_groups": "1", "org.example.any": "x",
+            "run.oci.delegate-cgroup": "", "run.oci.seccomp_bpf_data": "",
         });
     })?;
     same("output", case.run_script("echo ran")?.as_str(), "ran")

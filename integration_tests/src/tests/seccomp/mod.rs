@@ -1,5 +1,6 @@
 //! Seccomp filters, by programs that make one call and exit with its error.
 
+mod annotated;
 mod listener;
 mod moments;
 mod refusals;
@@ -18,6 +19,7 @@ pub(super) fn tests() -> Vec<super::Test> {
         moments::tests(),
         listener::tests(),
         refusals::tests(),
+        annotated::tests(),
     ]
     .concat()
 }

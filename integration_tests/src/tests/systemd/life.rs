@@ -24,6 +24,7 @@ list!["systemd":
     devices_that_systemd_cannot_hold,
     a_terminal_after_a_reload,
     exec_is_in_the_unit,
+    a_sub_cgroup_of_the_unit,
     a_slice_of_its_own,
 ];
 
@@ -312,6 +313,47 @@ fn exec_is_in_the_unit(case: &Case) -> Outcome {
     let started = scope.call(&["exec", "-d", &case.id, "sleep", "77"]);
     started.answer()?.ok()?;
     same("processes", scope.file("cgroup.procs")?.lines().count(), 2)
+}
+
+/// `run.oci.systemd.subgroup`, and `run.oci.delegate-cgroup` below that.
+fn a_sub_cgroup_of_the_unit(case: &Case) -> Outcome {
+    let scope = Scope::new(case)?;
+    scope.annotate("run.oci.systemd.subgroup", "inner")?;
+    scope.resources(&json!({"pids": {"limit": 55}}))?;
+    for delegated in [false, true] {
+        if delegated {
+            scope.annotate("run.oci.delegate-cgroup", "payload")?;
+        }
+        scope.run_asleep()?;
+        let own = if delegated { "inner/payload" } else { "inner" };
+        has(
+            &scope.file(&format!("{own}/cgroup.procs"))?,
+            &case.pid()?.to_string(),
+        )?;
+        same(
+            "processes of the unit",
+            scope.file("cgroup.procs")?.as_str(),
+            "",
+        )?;
+        same("limit", scope.file("inner/pids.max")?.as_str(), "55")?;
+        same("the unit's", scope.property("TasksMax")?.as_str(), "55")?;
+        let seen = scope.exec("cat /proc/self/cgroup")?;
+        holds(
+            &seen,
+            seen.ends_with(if delegated { ":/payload" } else { ":/" }),
+        )?;
+        scope
+            .call(&["update", "--pids-limit", "56", &case.id])
+            .answer()?
+            .ok()?;
+        same("limit", scope.file("inner/pids.max")?.as_str(), "56")?;
+        scope.call(&["pause", &case.id]).answer()?.ok()?;
+        scope.call(&["resume", &case.id]).answer()?.ok()?;
+        scope.delete()?;
+        is_unknown(&scope)?;
+        case.nothing_left()?;
+    }
+    Ok(())
 }
 
 fn a_slice_of_its_own(case: &Case) -> Outcome {

@@ -26,6 +26,8 @@ pub struct CgroupRequest<'a> {
     pub rootless: bool,
     /// The unit, where systemd is to make the cgroup.
     pub unit: Option<UnitRequest<'a>>,
+    /// The cgroup's place below its unit's, `/container`.
+    pub subgroup: Option<String>,
 }
 
 /// Device rules in the form that [`Layout::device_enforcement`] names.
@@ -67,6 +69,20 @@ pub struct CgroupPlan {
     /// The unit that makes the cgroup, where systemd does; for an update, the
     /// properties that change.
     pub unit: Option<UnitPlan>,
+    /// The way from the unit's own cgroup to the container's, `/container`; none
+    /// where they are the same.
+    pub subgroup: Option<String>,
+    /// The process's cgroup, where it is below the container's.
+    pub delegated: Option<DelegatedPlan>,
+}
+
+/// A cgroup for the container to rule, without limits of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelegatedPlan {
+    /// The way there from the container's cgroup, `/payload`.
+    pub path: String,
+    /// The host's user who is given it.
+    pub owner: Option<u32>,
 }
 
 /// The container's cgroup in one hierarchy.
@@ -126,6 +142,8 @@ pub fn plan(layout: &Layout, request: &CgroupRequest<'_>, findings: &mut Finding
         rootless: request.rootless,
         limits: Vec::new(),
         unit: None,
+        subgroup: request.subgroup.clone(),
+        delegated: None,
     };
     if layout.hierarchies.is_empty() {
         findings.error("", "no cgroup file system is mounted");
@@ -177,7 +195,8 @@ fn place_unit(
     let Some(name) = UnitName::read(request.path, request.id, slice, findings) else {
         return;
     };
-    let path = format!("{}{}", unit.systemd.control_group, name.path);
+    let subgroup = request.subgroup.as_deref().unwrap_or_default();
+    let path = format!("{}{}{subgroup}", unit.systemd.control_group, name.path);
     for hierarchy in &layout.hierarchies {
         plan.hierarchies.push(at(hierarchy, path.clone(), alone));
     }

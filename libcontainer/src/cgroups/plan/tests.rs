@@ -88,6 +88,7 @@ fn planned(layout: &Layout, path: Option<&str>, resources: &str) -> (CgroupPlan,
     };
     let request = CgroupRequest {
         unit: None,
+        subgroup: None,
         id: "c1",
         path,
         resources: Some(&resources),
