@@ -31,7 +31,10 @@ use crate::sys::{Errno, clone, creds, process, sched};
 /// The byte that `start` writes into the FIFO.
 pub(crate) const START: u8 = b'S';
 
-/// `SCHED_DEADLINE` of sched_setattr(2).
+/// `SCHED_FIFO` and `SCHED_RR` of sched_setattr(2).
+const REAL_TIME: [u32; 2] = [1, 2];
+
+/// `SCHED_DEADLINE` of the same.
 const SCHED_DEADLINE: u32 = 6;
 
 /// The file mode mask of a process that asks for none.
@@ -345,6 +348,12 @@ fn apply_scheduling(plan: &ProcessPlan) -> Result<(), StepError> {
         };
         sched::set_scheduler(&attributes).map_err(|errno| {
             let failed = StepError::new("set", "process.scheduler", errno);
+            if errno == Errno::EPERM && REAL_TIME.contains(&asked.policy) {
+                return failed.with_detail(
+                    "where cgroups ration real time the container's has none: see \
+                     linux.resources.cpu.realtimeRuntime",
+                );
+            }
             if errno == Errno::EPERM && asked.policy == SCHED_DEADLINE {
                 return failed.with_detail(
                     "process scheduler can't be used together with AllowedCPUs: \

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::harness::{Case, Outcome, has, holds, no_signals, same, skip};
+use crate::harness::{Case, Hierarchies, Outcome, has, holds, no_signals, same, skip};
 use crate::tests::list;
 
 list!["process":
@@ -17,6 +17,7 @@ list!["process":
     affinity_of_the_caller_is_not_inherited,
     scheduler,
     scheduler_with_a_deadline,
+    scheduler_that_the_cgroup_has_no_time_for,
     scheduler_of_an_unknown_policy_is_refused,
     io_priority,
     personality,
@@ -141,6 +142,23 @@ fn scheduler_with_a_deadline(case: &Case) -> Outcome {
     }
     // A cgroup or a sandbox that has no such time to give says so.
     answer.fails(1, &["scheduler"])?;
+    case.nothing_left()
+}
+
+/// A cgroup of version 1 has no real time but what it is given.
+fn scheduler_that_the_cgroup_has_no_time_for(case: &Case) -> Outcome {
+    let hierarchies = Hierarchies::read()?;
+    let rationed = hierarchies
+        .controller("cpu")
+        .is_some_and(|point| point.join("cpu.rt_runtime_us").exists());
+    if !rationed {
+        return skip("needs a kernel with CONFIG_RT_GROUP_SCHED and cgroup v1");
+    }
+    case.edit(|c| c["process"]["scheduler"] = json!({"policy": "SCHED_FIFO", "priority": 10}))?;
+    case.run()?.fails(
+        1,
+        &["process.scheduler", "linux.resources.cpu.realtimeRuntime"],
+    )?;
     case.nothing_left()
 }
 
