@@ -3,6 +3,8 @@
 use std::os::fd::RawFd;
 
 use super::messages::Options;
+use super::version::Version;
+use crate::error::Error;
 
 /// What CRIU does about the cgroups of the processes (criu(8), `--manage-cgroups`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,6 +71,14 @@ impl NetworkLock {
         })
     }
 
+    const fn needs(self) -> (Version, &'static str) {
+        match self {
+            Self::Iptables => (Version::FIRST, "--network-lock iptables"),
+            Self::Nftables => (Version::NFTABLES, "--network-lock nftables"),
+            Self::Skip => (Version::NO_NETWORK_LOCK, "--network-lock skip"),
+        }
+    }
+
     const fn number(self) -> u32 {
         match self {
             Self::Iptables => 1,
@@ -97,6 +107,17 @@ pub struct Settings {
     pub cgroups: CgroupsMode,
     /// How packets are kept away meanwhile.
     pub network_lock: Option<NetworkLock>,
+}
+
+impl Settings {
+    /// Refuses a CRIU that is too old for them.
+    pub(crate) fn check(&self, version: Version) -> Result<(), Error> {
+        let Some(lock) = self.network_lock else {
+            return Ok(());
+        };
+        let (least, what) = lock.needs();
+        version.needs(least, what)
+    }
 }
 
 /// The files that CRIU works with; it opens the directories by our numbers.

@@ -24,6 +24,11 @@ impl Version {
     /// The first that takes another LSM profile than the images'.
     pub(crate) const LSM: Self = Self(3_16_00);
 
+    /// The first that has a choice how packets are kept away.
+    pub(crate) const NFTABLES: Self = Self(3_16_00);
+    /// The first that can be told to keep none away.
+    pub(crate) const NO_NETWORK_LOCK: Self = Self(3_19_00);
+
     pub(super) fn of(numbers: &VersionNumbers) -> Self {
         let sublevel = match numbers.git_id.as_deref() {
             None | Some("" | "0") => numbers.sublevel.unwrap_or_default(),

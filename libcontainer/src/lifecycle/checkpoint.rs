@@ -50,6 +50,7 @@ pub fn checkpoint(root: &StateRoot, id: &str, request: &CheckpointRequest) -> Re
     let version = criu.version()?;
     log::debug!("using criu {version}");
     version.needs(Version::FIRST, "checkpoint")?;
+    request.settings.check(version)?;
     let mut status = status_fd(request, version)?;
     needs_features(&criu, request)?;
     let task = if request.pre_dump {

@@ -236,6 +236,7 @@ impl Work<'_> {
     /// What this CRIU cannot do is said before it tries.
     fn check(&self, version: Version) -> Result<()> {
         version.needs(Version::FIRST, "restore")?;
+        self.request.settings.check(version)?;
         for (kind, _) in self.namespaces {
             let least = match kind {
                 Kind::Network => Version::EXTERNAL_NETWORK,
