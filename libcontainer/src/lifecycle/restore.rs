@@ -415,6 +415,7 @@ mod tests {
             cgroup: None,
             id_maps: &[],
             label: None,
+            label_option: "context",
         };
         let ops = plan(&list, &facts, &mut Findings::new());
         let kinds: Vec<PlaceKind> = ops.iter().filter_map(place).map(|it| it.kind).collect();

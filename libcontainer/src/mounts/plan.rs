@@ -21,6 +21,8 @@ pub struct Facts<'a> {
     pub id_maps: &'a [(usize, IdMapping)],
     /// `linux.mountLabel`: the `SELinux` label of the file systems made here.
     pub label: Option<&'a str>,
+    /// The mount option that sets the label, most often `context` (mount(8)).
+    pub label_option: &'a str,
 }
 
 /// What may be mounted over below `/proc`: files that lxcfs and the like provide
@@ -119,7 +121,7 @@ fn kind(
             field,
             destination,
             options,
-            facts.label,
+            facts.label.map(|label| (facts.label_option, label)),
             findings,
         )),
     }
@@ -187,7 +189,7 @@ fn filesystem(
     field: &str,
     destination: &Path,
     options: &Options,
-    label: Option<&str>,
+    label: Option<(&str, &str)>,
     findings: &mut Findings,
 ) -> MountKind {
     if options.copy_up && fs_type != "tmpfs" {
@@ -199,14 +201,14 @@ fn filesystem(
     let has_mode = options.parameters.iter().any(|it| it.key == "mode");
     let mut parameters = options.parameters.clone();
     let mut root_label = None;
-    if let Some(label) = label.filter(|_| !parameters.iter().any(Parameter::is_label)) {
+    if let Some((option, label)) = label.filter(|_| !parameters.iter().any(Parameter::is_label)) {
         match fs_type {
             // Their files have labels of their own.
             "proc" | "sysfs" => {}
             // One superblock an IPC namespace, which was made before it is mounted.
             "mqueue" => root_label = Some(label.to_owned()),
             _ => parameters.push(Parameter {
-                key: "context".to_owned(),
+                key: option.to_owned(),
                 value: Some(label.to_owned()),
             }),
         }
@@ -326,6 +328,7 @@ mod tests {
             cgroup: None,
             id_maps: &[(1, MAPPED)],
             label: None,
+            label_option: "context",
         };
         let mut findings = Findings::new();
         let ops = plan(&mounts, &facts, &mut findings);
@@ -349,6 +352,7 @@ mod tests {
             cgroup: None,
             id_maps: &[],
             label: Some("l"),
+            label_option: "rootcontext",
         };
         let labels: Vec<_> = plan(&mounts, &facts, &mut Findings::new())
             .into_iter()
@@ -362,7 +366,8 @@ mod tests {
                     return None;
                 };
                 let own = parameters.into_iter().find(Parameter::is_label);
-                Some((own.and_then(|it| it.value), root_label))
+                let own = own.and_then(|it| Some(format!("{}={}", it.key, it.value?)));
+                Some((own, root_label))
             })
             .collect();
         let text = |text: &str| Some(text.to_owned());
@@ -370,8 +375,8 @@ mod tests {
             (None, None),
             (None, None),
             (None, text("l")),
-            (text("l"), None),
-            (text("\"o\""), None),
+            (text("rootcontext=l"), None),
+            (text("context=\"o\""), None),
         ];
         assert_eq!(labels, wanted);
     }

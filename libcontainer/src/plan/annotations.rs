@@ -21,6 +21,7 @@ pub(super) const SECCOMP_PROGRAM: &str = "run.oci.seccomp_bpf_data";
 pub(super) const SUBGROUP: &str = "run.oci.systemd.subgroup";
 /// The process's cgroup below the container's.
 pub(super) const DELEGATED: &str = "run.oci.delegate-cgroup";
+const CONTEXT_TYPE: &str = "run.oci.mount_context_type";
 const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
 const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 
@@ -92,6 +93,25 @@ pub(super) fn path<'a>(spec: &'a Spec, name: &str, findings: &mut Findings) -> O
     Some(path)
 }
 
+/// The mount option that `linux.mountLabel` is given by (mount(8)).
+pub(super) fn label_option(spec: &Spec, findings: &mut Findings) -> &'static str {
+    const KNOWN: [&str; 4] = ["context", "fscontext", "defcontext", "rootcontext"];
+    let Some(asked) = value(spec, CONTEXT_TYPE) else {
+        return "context";
+    };
+    KNOWN
+        .into_iter()
+        .find(|known| *known == asked)
+        .unwrap_or_else(|| {
+            let known = KNOWN.join(", ");
+            findings.error(
+                place(CONTEXT_TYPE),
+                format!("unknown type {asked:?}; known: {known}"),
+            );
+            "context"
+        })
+}
+
 /// The annotation, as findings name it.
 pub(super) fn place(name: &str) -> String {
     format!("annotations[{name:?}]")
@@ -118,7 +138,7 @@ fn unknown_calls(spec: &Spec, findings: &mut Findings) {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
-    use super::{Asked, REFUSED, plan};
+    use super::{Asked, CONTEXT_TYPE, REFUSED, label_option, plan};
     use crate::error::Findings;
     use crate::spec::oci::Spec;
     use serde_json::json;
@@ -145,12 +165,25 @@ mod tests {
             // Engines that mean none may still write the key.
             assert!(!judged(name, "", true).1.has_errors(), "{name}");
         }
-        assert!(
-            !judged("run.oci.mount_context_type", "rootcontext", false)
-                .1
-                .has_errors()
-        );
         assert!(!judged("org.example.handler", "x", false).1.has_errors());
+    }
+
+    #[test]
+    fn labels_of_mounts_have_one_of_four_options() {
+        for (asked, option) in [("", "context"), ("defcontext", "defcontext")] {
+            let mut spec = Spec::default();
+            spec.set_annotations(Some([(CONTEXT_TYPE.to_owned(), asked.to_owned())].into()));
+            let mut findings = Findings::new();
+            assert_eq!(label_option(&spec, &mut findings), option);
+            assert!(!findings.has_errors());
+        }
+        let mut spec = Spec::default();
+        spec.set_annotations(Some(
+            [(CONTEXT_TYPE.to_owned(), "seclabel".to_owned())].into(),
+        ));
+        let mut findings = Findings::new();
+        label_option(&spec, &mut findings);
+        assert!(findings.to_string().contains("unknown type \"seclabel\""));
     }
 
     #[test]

@@ -105,6 +105,7 @@ pub fn build(
         cgroup: view,
         id_maps: &mapped.of,
         label: label.as_deref(),
+        label_option: annotations::label_option(spec, &mut findings),
     };
     let mounts = mounts::plan(listed, &mount_facts, &mut findings);
     let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, label, &mut findings);

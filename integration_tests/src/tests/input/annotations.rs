@@ -36,6 +36,7 @@ fn annotations_with_values_that_mean_nothing(case: &Case) -> Outcome {
         ("run.oci.seccomp_bpf_data", "AAAA"),
         ("run.oci.seccomp_bpf_data", "not base64"),
         ("run.oci.delegate-cgroup", "../.."),
+        ("run.oci.mount_context_type", "seclabel"),
         ("run.oci.systemd.subgroup", "a/../b"),
     ] {
         case.edit(|c| c["annotations"] = json!({name: value}))?;

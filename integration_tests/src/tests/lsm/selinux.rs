@@ -20,6 +20,7 @@ list!["lsm":
     mount_label_of_a_message_queue,
     mount_label_of_masked_directories,
     context_of_one_mount,
+    mount_label_by_another_option,
     label_of_an_executors_program,
 ];
 
@@ -171,6 +172,16 @@ fn mount_label_of_masked_directories(case: &Case) -> Outcome {
 }
 
 /// A mount's own options go before the container's label.
+/// Files keep their own labels below a root that has this one.
+fn mount_label_by_another_option(case: &Case) -> Outcome {
+    with_mount_label(case)?;
+    case.edit(|c| c["annotations"] = json!({"run.oci.mount_context_type": "rootcontext"}))?;
+    let mounts = case.run_script("cat /proc/self/mountinfo")?;
+    let line = superblock(&mounts, "/fresh");
+    has(&line, &format!("rootcontext=\"{FILE}\""))?;
+    lacks(&line, ",context=")
+}
+
 fn context_of_one_mount(case: &Case) -> Outcome {
     with_mount_label(case)?;
     let own = "system_u:object_r:tmp_t:s0:c1,c2";

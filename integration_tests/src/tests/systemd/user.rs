@@ -8,6 +8,7 @@ use crate::tests::list;
 
 list!["systemd":
     a_user_runs_a_container,
+    a_users_sub_cgroup,
     a_user_without_a_systemd_is_told,
 ];
 
@@ -84,6 +85,24 @@ fn a_user_runs_a_container(case: &Case) -> Outcome {
     call(&["resume", &case.id]).answer()?.ok()?;
     call(&["delete", "--force", &case.id]).answer()?.ok()?;
     same("unit", show("LoadState")?.as_str(), "not-found")?;
+    case.nothing_left()
+}
+
+fn a_users_sub_cgroup(case: &Case) -> Outcome {
+    ready(case)?;
+    case.edit(|c| c["annotations"] = json!({"run.oci.systemd.subgroup": "inner"}))?;
+    case.bundle.script("exec sleep 600")?;
+    let call = |line: &[&str]| by_user(case.call(&[&["--systemd-cgroup"], line].concat()));
+    call(&["run", "-d", &case.id]).answer()?.ok()?;
+    let cgroups = std::fs::read_to_string(format!("/proc/{}/cgroup", case.pid()?))?;
+    let own = format!("/test-{}.scope/inner", case.tag);
+    has(&cgroups, &own)?;
+    let path = cgroups.trim().trim_start_matches("0::");
+    let pids = std::fs::read_to_string(format!("/sys/fs/cgroup{path}/pids.max"))?;
+    same("limit", pids.trim(), "20")?;
+    let exec = call(&["exec", &case.id, "cat", "/proc/self/cgroup"]).answer()?;
+    has(&exec.ok()?.out(), "0::/")?;
+    call(&["delete", "--force", &case.id]).answer()?.ok()?;
     case.nothing_left()
 }
 
