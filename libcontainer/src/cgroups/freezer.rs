@@ -95,19 +95,28 @@ impl Cgroup {
     /// Whether this cgroup, not merely an ancestor, is frozen. Without a freezer,
     /// or without the cgroup, nothing is.
     pub fn is_frozen(&self) -> Result<bool, StepError> {
-        let (file, frozen) = match self.freezer() {
-            None => return Ok(false),
-            Some(Freezer::V1(tree)) => (tree.file("freezer.state"), is_frozen_v1(tree)),
-            Some(Freezer::V2(tree)) => {
-                let file = tree.file("cgroup.freeze");
-                let frozen = small_file::read(&file).map(|text| word(&text) == "1");
-                (file, frozen)
-            }
-        };
-        match frozen {
-            Err(Errno::ENOENT | Errno::ENODEV) => Ok(false),
-            result => result.map_err(|errno| StepError::new("read", file, errno)),
+        match self.freezer() {
+            None => Ok(false),
+            Some(Freezer::V1(tree)) => is_frozen(Some(&tree.folder()), None),
+            Some(Freezer::V2(tree)) => is_frozen(None, Some(&tree.folder())),
         }
+    }
+}
+
+/// The same of a cgroup by its folders, as other commands left them: in v1's freezer,
+/// and in v2, which counts where there is no other.
+pub(crate) fn is_frozen(v1: Option<&str>, v2: Option<&str>) -> Result<bool, StepError> {
+    let (folder, frozen) = match (v1, v2) {
+        (Some(folder), _) => (folder, is_frozen_v1(folder)),
+        (None, Some(folder)) => {
+            let text = small_file::read(&format!("{folder}/cgroup.freeze"));
+            (folder, text.map(|text| word(&text) == "1"))
+        }
+        (None, None) => return Ok(false),
+    };
+    match frozen {
+        Err(Errno::ENOENT | Errno::ENODEV) => Ok(false),
+        result => result.map_err(|errno| StepError::new("read the freezer of", folder, errno)),
     }
 }
 
@@ -125,11 +134,11 @@ fn thaw_below(folder: &OwnedFd, depth: usize) {
     }
 }
 
-fn is_frozen_v1(tree: &RecordedHierarchy) -> Result<bool, Errno> {
-    match word(&small_file::read(&tree.file("freezer.state"))?) {
+fn is_frozen_v1(folder: &str) -> Result<bool, Errno> {
+    match word(&small_file::read(&format!("{folder}/freezer.state"))?) {
         "THAWED" => Ok(false),
         // FROZEN, or FREEZING on the way there: by itself, or by an ancestor?
-        _ => match small_file::read(&tree.file("freezer.self_freezing")) {
+        _ => match small_file::read(&format!("{folder}/freezer.self_freezing")) {
             Ok(text) => Ok(word(&text) == "1"),
             Err(Errno::ENOENT) => Ok(true),
             Err(errno) => Err(errno),

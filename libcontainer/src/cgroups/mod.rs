@@ -38,6 +38,7 @@ mod v1;
 mod v2;
 mod write;
 
+pub(crate) use freezer::is_frozen;
 pub use layout::{DeviceEnforcement, Hierarchy, Layout};
 pub use oom::OomWatch;
 pub use plan::{

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use crate::cgroups::Cgroup;
+use crate::cgroups::{self, Cgroup};
 use crate::container::{StateDocument, StateRoot, Status};
 use crate::error::{Error, StepError};
 use crate::state::{Gate, Record, StateDir};
@@ -45,7 +45,7 @@ impl Loaded {
         };
         let status = match init {
             None => Status::Stopped,
-            Some(_) => alive(&dir, &record)?,
+            Some(_) => alive(&dir, || record.cgroup.open()?.is_frozen())?,
         };
         Ok(Self {
             dir,
@@ -63,13 +63,14 @@ impl Loaded {
 
 /// What `state` and `list` print of a container; nothing is kept open for it.
 pub(super) fn document(dir: &StateDir) -> Result<StateDocument, Error> {
-    let record = dir.read_record()?;
+    let record = dir.glance()?;
     let lives = match record.identity() {
         Some(identity) => identity.lives().map_err(|errno| not_found(dir, errno))?,
         None => false,
     };
     let status = if lives {
-        alive(dir, &record)?
+        let (v1, v2) = record.freezers();
+        alive(dir, || cgroups::is_frozen(v1, v2))?
     } else {
         Status::Stopped
     };
@@ -96,7 +97,10 @@ fn not_found(dir: &StateDir, errno: Errno) -> Error {
 }
 
 /// The status of a container whose init lives.
-fn alive(dir: &StateDir, record: &Record) -> Result<Status, Error> {
+fn alive(
+    dir: &StateDir,
+    is_frozen: impl FnOnce() -> Result<bool, StepError>,
+) -> Result<Status, Error> {
     let gate = dir.gate().map_err(|errno| {
         Error::from(StepError::new(
             "look at",
@@ -108,11 +112,7 @@ fn alive(dir: &StateDir, record: &Record) -> Result<Status, Error> {
         return Ok(Status::Creating);
     }
     // A cgroup that is gone, or a host without a freezer, pauses nothing.
-    let paused = record
-        .cgroup
-        .open()
-        .and_then(|cgroup| cgroup.is_frozen())
-        .unwrap_or_default();
+    let paused = is_frozen().unwrap_or_default();
     Ok(match gate {
         _ if paused => Status::Paused,
         Gate::Waiting => Status::Created,

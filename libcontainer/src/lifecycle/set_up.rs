@@ -216,7 +216,7 @@ pub(super) fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path)
         }),
     };
     Record {
-        version: Record::version(),
+        version: Record::newest(),
         id: id.to_owned(),
         oci_version: spec.version().clone(),
         bundle: bundle.to_owned(),

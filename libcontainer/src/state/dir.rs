@@ -15,7 +15,8 @@ use nix::fcntl::{AtFlags, OFlag, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat, mknodat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{Record, Remains};
+use super::record::Versioned as _;
+use super::{Glance, Record, Remains};
 use crate::container::{ContainerId, StateRoot};
 use crate::error::{Error, ErrorKind, StepError};
 use crate::path::c_path;
@@ -262,6 +263,14 @@ impl StateDir {
             .read(RECORD)
             .map_err(|errno| self.failed("read", errno))?;
         Record::from_bytes(self.id.as_str(), &bytes)
+    }
+
+    /// The same, only what `state` and `list` print.
+    pub(crate) fn glance(&self) -> Result<Glance, Error> {
+        let bytes = self
+            .read(RECORD)
+            .map_err(|errno| self.failed("read", errno))?;
+        Glance::from_bytes(self.id.as_str(), &bytes)
     }
 
     /// Writes what `exec` needs, after what `delete` needs. Once: it is never

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
@@ -72,13 +73,13 @@ impl Remains {
     }
 }
 
-fn identity(pid: i32, start: u64) -> Option<Identity> {
+pub(super) fn identity(pid: i32, start: u64) -> Option<Identity> {
     (pid > 0).then_some(Identity { pid, start })
 }
 
 impl Record {
     /// The version to write.
-    pub(crate) const fn version() -> u32 {
+    pub(crate) const fn newest() -> u32 {
         VERSION
     }
 
@@ -114,9 +115,14 @@ impl Record {
             )
         })
     }
+}
+
+/// What has a version that says whether it can be read.
+pub(crate) trait Versioned: DeserializeOwned {
+    fn version(&self) -> u32;
 
     /// Reads a record of this version.
-    pub(crate) fn from_bytes(id: &str, bytes: &[u8]) -> Result<Self, Error> {
+    fn from_bytes(id: &str, bytes: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Version {
             version: u32,
@@ -130,7 +136,7 @@ impl Record {
         };
         let record = serde_json::from_slice::<Self>(bytes);
         if let Ok(record) = record
-            && record.version == VERSION
+            && record.version() == VERSION
         {
             return Ok(record);
         }
@@ -151,14 +157,20 @@ impl Record {
     }
 }
 
+impl Versioned for Record {
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
-    use super::Record;
+    use super::{Record, Versioned as _};
 
     fn record() -> Record {
         Record {
-            version: Record::version(),
+            version: Record::newest(),
             id: "c1".to_owned(),
             oci_version: "1.3.0".to_owned(),
             bundle: "/b".into(),
