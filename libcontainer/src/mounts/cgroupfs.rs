@@ -31,7 +31,7 @@ pub(super) fn apply(
     let stat = fstat(&target).map_err(|errno| error("look at", op, errno))?;
     let over = check_cover(op, context.root, target.as_fd(), Some(&stat))?;
     let root = match view {
-        CgroupMount::Unified => new(op, c"cgroup2", &[], target.as_fd()),
+        CgroupMount::Unified { parameters } => new(op, c"cgroup2", parameters, target.as_fd()),
         CgroupMount::UnifiedBind { source } => {
             let attributes = MountAttr {
                 set: op.attributes.set,

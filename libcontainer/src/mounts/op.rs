@@ -99,7 +99,10 @@ pub enum MountKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CgroupMount {
     /// One cgroup2 file system; the cgroup namespace hides what is above.
-    Unified,
+    Unified {
+        /// Its options, as `memory_recursiveprot`.
+        parameters: Vec<Parameter>,
+    },
     /// The whole hierarchy as the runtime sees it, bound.
     UnifiedBind {
         /// Its mount point.

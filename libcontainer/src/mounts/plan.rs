@@ -106,7 +106,7 @@ fn kind(
             None
         }
         "cgroup" | "cgroup2" => match &facts.cgroup {
-            Some(view) => Some(MountKind::Cgroup(view.clone())),
+            Some(view) => Some(MountKind::Cgroup(cgroup(view, field, options, findings))),
             None => {
                 findings.error(
                     format!("{field}.type"),
@@ -124,6 +124,32 @@ fn kind(
             facts.label.map(|label| (facts.label_option, label)),
             findings,
         )),
+    }
+}
+
+/// The view with the mount's options for the kernel, which a file system takes that
+/// is made for the container, and no other.
+fn cgroup(
+    view: &CgroupMount,
+    field: &str,
+    options: &Options,
+    findings: &mut Findings,
+) -> CgroupMount {
+    let parameters = options.parameters.clone();
+    match view {
+        CgroupMount::Unified { .. } => CgroupMount::Unified { parameters },
+        CgroupMount::UnifiedBind { .. } | CgroupMount::Legacy { .. } => {
+            if let Some(first) = parameters.first() {
+                findings.warning(
+                    format!("{field}.options"),
+                    format!(
+                        "{:?} is ignored: the hierarchy is the host's own",
+                        first.key
+                    ),
+                );
+            }
+            view.clone()
+        }
     }
 }
 
@@ -311,7 +337,9 @@ fn without_nul(mount: &Mount, options: &[String], field: &str, findings: &mut Fi
 mod tests {
     use super::{Facts, plan};
     use crate::error::Findings;
-    use crate::mounts::{IdMapping, MapNamespace, MountKind, MountOp, Parameter, TmpfsMode};
+    use crate::mounts::{
+        CgroupMount, IdMapping, MapNamespace, MountKind, MountOp, Parameter, TmpfsMode,
+    };
     use crate::sys::mount::attr;
     use std::path::Path;
 
@@ -336,6 +364,42 @@ mod tests {
             return Err(findings.to_string());
         }
         Ok(ops)
+    }
+
+    #[test]
+    fn options_of_a_cgroup_mount_are_for_a_new_file_system() {
+        let mounts: Vec<_> = serde_json::from_str(
+            r#"[{"destination":"/c","type":"cgroup","options":["ro","favordynmods"]}]"#,
+        )
+        .unwrap();
+        let planned = |view: CgroupMount| {
+            let facts = Facts {
+                bundle: Path::new("/bundle"),
+                root: Path::new("/bundle/rootfs"),
+                cgroup: Some(view),
+                id_maps: &[],
+                label: None,
+                label_option: "context",
+            };
+            let mut findings = Findings::new();
+            let kind = plan(&mounts, &facts, &mut findings).pop().unwrap().kind;
+            (kind, findings)
+        };
+        let (kind, findings) = planned(CgroupMount::Unified {
+            parameters: Vec::new(),
+        });
+        assert_eq!(findings.warnings().count(), 0);
+        let MountKind::Cgroup(CgroupMount::Unified { parameters }) = kind else {
+            unreachable!()
+        };
+        let keys: Vec<_> = parameters.into_iter().map(|it| it.key).collect();
+        assert_eq!(keys, ["favordynmods"]);
+        let (_, findings) = planned(CgroupMount::UnifiedBind {
+            source: "/x".into(),
+        });
+        assert!(!findings.has_errors());
+        let said = &findings.warnings().next().unwrap().message;
+        assert!(said.contains("\"favordynmods\" is ignored"), "{said}");
     }
 
     #[test]

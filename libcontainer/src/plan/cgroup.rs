@@ -193,7 +193,9 @@ pub(super) fn view(
     let first = trees.first()?;
     if trees.iter().all(|tree| tree.controllers.is_empty()) {
         return Some(if own_namespace {
-            CgroupMount::Unified
+            CgroupMount::Unified {
+                parameters: Vec::new(),
+            }
         } else {
             // What /proc/self/cgroup names is there: monitors of a whole host go
             // without a cgroup namespace for that.

@@ -19,6 +19,7 @@ list!["mounts":
     cgroup_is_read_only,
     cgroup_v1_shows_every_controller,
     cgroup_v2_without_a_namespace_shows_the_hierarchy,
+    cgroup_v2_takes_options,
     overlay,
     unknown_file_system_is_refused,
     no_mounts_at_all,
@@ -160,6 +161,28 @@ fn cgroup_is_read_only(case: &Case) -> Outcome {
         same("made", out.as_str(), "")?;
     }
     Ok(())
+}
+
+/// The kernel judges them, also where only the first namespace's count.
+fn cgroup_v2_takes_options(case: &Case) -> Outcome {
+    if !Hierarchies::read()?.unified() {
+        return skip("needs cgroup v2");
+    }
+    let with = |option: &str| {
+        case.edit(|c| {
+            for mount in c["mounts"].as_array_mut().into_iter().flatten() {
+                if mount["type"] == "cgroup" {
+                    mount["options"] = json!(["nosuid", "ro", option]);
+                }
+            }
+        })
+    };
+    with("memory_recursiveprot")?;
+    same("output", case.run_script("echo ran")?.as_str(), "ran")?;
+    with("no_such_option")?;
+    case.run()?
+        .fails(1, &["/sys/fs/cgroup", "no_such_option"])?;
+    case.nothing_left()
 }
 
 fn cgroup_v2_without_a_namespace_shows_the_hierarchy(case: &Case) -> Outcome {
