@@ -278,12 +278,6 @@ impl Work<'_> {
         if !self.cgroup.is_disabled() && !child.in_cgroup {
             self.cgroup.join(child.pid)?;
         }
-        // After an unmount of resctrl the init is in no group of its own either.
-        if let Some(group) = &self.loaded.record.resctrl
-            && group.exists()
-        {
-            group.join(child.pid)?;
-        }
         child
             .link
             .send(&Order::Tenant(Box::new(tenant)), &[self.init])?;
@@ -291,6 +285,12 @@ impl Work<'_> {
             supervise::follow_clone(child, &self.cgroup)?;
             undo.push(supervise::killer(child));
             child.link.send(&Order::Followed, &[])?;
+        }
+        // After an unmount of resctrl the init is in no group of its own either.
+        if let Some(group) = &self.loaded.record.resctrl
+            && group.exists()
+        {
+            group.join(child.pid)?;
         }
         // It asks for nothing.
         let mut answers = Answers {
@@ -325,20 +325,23 @@ impl Work<'_> {
         Ok(master)
     }
 
-    /// Clones the process into the container's pid namespace, and on cgroup v2
-    /// into its cgroup.
+    /// Clones the process, on cgroup v2 into the container's cgroup, and into its pid
+    /// namespace where a user namespace keeps the container from looking into it.
+    /// Where none does, a container with CAP_SYS_PTRACE would find a process with the
+    /// host's root directory and descriptors: it enters by itself, once it has left
+    /// them behind.
     fn spawn(&self, tenant: &mut TenantPlan) -> Result<Child> {
         let joined = if tenant.namespaces & libc::CLONE_NEWPID == 0 {
+            None
+        } else if tenant.namespaces & libc::CLONE_NEWUSER == 0 {
+            tenant.enters_pid_namespace = true;
             None
         } else {
             match PidNamespace::for_children(self.init) {
                 Ok(joined) => Some(joined),
                 // It belongs to the container's user namespace, in which the
                 // process will have the right.
-                Err(failed)
-                    if failed.errno() == Some(Errno::EPERM)
-                        && tenant.namespaces & libc::CLONE_NEWUSER != 0 =>
-                {
+                Err(failed) if failed.errno() == Some(Errno::EPERM) => {
                     tenant.enters_pid_namespace = true;
                     None
                 }

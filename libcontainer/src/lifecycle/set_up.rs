@@ -26,7 +26,7 @@ use crate::spec::read_spec;
 use crate::state::{Record, StateDir};
 use crate::sys::Errno;
 use crate::sys::open::open;
-use crate::sys::small_file::read_to_end;
+use crate::sys::small_file::read_at_most;
 use crate::terminal::ConsoleSocket;
 
 /// Reads the bundle, makes the plan, carries it out. On failure nothing is left.
@@ -172,13 +172,19 @@ fn read_config(bundle: &Path, request: &CreateRequest) -> Result<(Spec, Vec<Stri
     Ok((document.content, document.notes))
 }
 
+/// The longest configuration: as much as engines can pass to each other in a message.
+/// It bounds what a document made for it can cost, which is several times its size.
+const MOST: usize = 16 << 20;
+
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     open(path, flags, Mode::empty())
-        .and_then(read_to_end)
+        .and_then(|file| read_at_most(file, MOST))
         .map_err(|errno| {
             let kind = if errno == Errno::ENOENT {
                 ErrorKind::NotFound
+            } else if errno == Errno::EFBIG {
+                ErrorKind::InvalidConfig
             } else {
                 ErrorKind::Os
             };

@@ -1,5 +1,6 @@
 //! Device nodes: those that every container has, and the configuration's.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::types::{DeviceKind, DeviceNode};
@@ -32,12 +33,18 @@ pub(super) fn plan(devices: &[LinuxDevice], findings: &mut Findings) -> Vec<Devi
             gid: 0,
         })
         .collect();
+    let mut places: HashMap<PathBuf, usize> = nodes
+        .iter()
+        .enumerate()
+        .map(|(place, node)| (node.path.clone(), place))
+        .collect();
     for (index, device) in devices.iter().enumerate() {
         let field = format!("linux.devices[{index}]");
         let Some(node) = one(device, &field, findings) else {
             continue;
         };
-        match nodes.iter_mut().find(|known| known.path == node.path) {
+        let place = *places.entry(node.path.clone()).or_insert(nodes.len());
+        match nodes.get_mut(place) {
             Some(known) => *known = node,
             None => nodes.push(node),
         }

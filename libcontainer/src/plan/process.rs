@@ -1,5 +1,6 @@
 //! The process: one judgement for the container's own and for those that join.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::types::{
@@ -118,6 +119,7 @@ fn environment(
     findings: &mut Findings,
 ) -> Vec<String> {
     let mut variables: Vec<String> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     let listen = [
         format!("LISTEN_FDS={}", facts.listen_fds),
         "LISTEN_PID=1".to_owned(),
@@ -147,12 +149,8 @@ fn environment(
             );
             continue;
         }
-        let same = |known: &String| {
-            known
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with('='))
-        };
-        match variables.iter_mut().find(|known| same(known)) {
+        let place = *places.entry(name).or_insert(variables.len());
+        match variables.get_mut(place) {
             Some(known) => known.clone_from(variable),
             None => variables.push(variable.clone()),
         }

@@ -1,5 +1,6 @@
 //! The root file system: its propagation, what is masked, who makes `/dev`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::devices;
@@ -83,13 +84,14 @@ fn propagation(word: &str, findings: &mut Findings) -> Option<Propagation> {
 /// The paths as absolute ones, each once.
 fn paths(list: Option<&[String]>, field: &str, findings: &mut Findings) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = Vec::new();
+    let mut known = HashSet::new();
     for (index, text) in list.unwrap_or_default().iter().enumerate() {
         if text.is_empty() || text.contains('\0') {
             findings.error(format!("{field}[{index}]"), format!("{text:?} is no path"));
             continue;
         }
         let path: PathBuf = Path::new("/").join(text).components().collect();
-        if !paths.contains(&path) {
+        if known.insert(path.clone()) {
             paths.push(path);
         }
     }

@@ -16,9 +16,19 @@ use crate::path::RootFd;
 use crate::plan::TenantPlan;
 use crate::rootfs;
 use crate::security::keyring;
+use crate::sys::mount::{fsconfig_create, fsconfig_string, fsmount, fsopen};
 use crate::sys::open::open;
-use crate::sys::{ns, sched};
+use crate::sys::{Errno, ns, sched};
 use crate::terminal::Pty;
+
+/// A procfs that nobody mounted anything over, of our processes alone (Linux 5.8):
+/// whoever gets hold of it finds nothing that is masked.
+pub(crate) fn own_proc() -> Result<OwnedFd, Errno> {
+    let context = fsopen(c"proc")?;
+    fsconfig_string(context.as_fd(), c"subset", c"pid")?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), 0)
+}
 
 pub(super) fn run(
     plan: &TenantPlan,
@@ -37,7 +47,7 @@ pub(super) fn run(
             .map_err(|errno| StepError::new("set", "process.execCPUAffinity.final", errno))?,
         None => reset_affinity()?,
     }
-    // The pid namespace was most often joined before the clone that made us.
+    // The pid namespace may have been joined before the clone that made us.
     let flags = if plan.enters_pid_namespace {
         plan.namespaces
     } else {
@@ -51,12 +61,17 @@ pub(super) fn run(
     if plan.namespaces & libc::CLONE_NEWUSER != 0 {
         become_root_inside()?;
     }
-    if plan.enters_pid_namespace {
-        clone_again(0, false, link)?;
-    }
     if let Some(path) = &plan.chroot {
         rootfs::chroot_into(path)?;
     }
+    let proc = if plan.enters_pid_namespace {
+        // From here on others see us: nothing of the host's is left in our hands.
+        drop(proc);
+        clone_again(0, false, link)?;
+        own_proc().or_else(|_| host_proc())?
+    } else {
+        proc
+    };
     nix::unistd::setsid().map_err(|errno| StepError::new("make", "a session", errno))?;
     let terminal = match plan.process.terminal {
         Some(asked) => {

@@ -66,14 +66,18 @@ pub(crate) fn read_rest(file: impl AsFd) -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// Reads a file of any kind, a pipe too, to its end.
-pub(crate) fn read_to_end(file: impl AsFd) -> Result<Vec<u8>, Errno> {
+/// Reads a file of any kind, a pipe too, to its end; EFBIG when there are more bytes
+/// than these.
+pub(crate) fn read_at_most(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         match read_some(&file, &mut buffer)? {
             0 => return Ok(all),
             count => all.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+        }
+        if all.len() > most {
+            return Err(Errno::EFBIG);
         }
     }
 }
