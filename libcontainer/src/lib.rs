@@ -35,6 +35,7 @@
 
 pub(crate) mod attach;
 pub mod cgroups;
+pub mod check;
 pub mod container;
 pub mod criu;
 pub mod dbus;

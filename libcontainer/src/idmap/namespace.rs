@@ -15,8 +15,8 @@ use crate::sys::process::{pidfd_send_signal, wait};
 /// afterwards the descriptor alone keeps it.
 pub(crate) fn user_namespace(maps: &IdMaps) -> Result<OwnedFd, StepError> {
     const OBJECT: &str = "a user namespace for the mappings";
-    let cloned =
-        spawn_idle(libc::CLONE_NEWUSER).map_err(|errno| StepError::new("make", OBJECT, errno))?;
+    let cloned = spawn_idle(libc::CLONE_NEWUSER, None)
+        .map_err(|errno| StepError::new("make", OBJECT, errno))?;
     let inhabitant = Inhabitant(cloned);
     let pid = inhabitant.0.pid;
     write(pid, maps, None)?;

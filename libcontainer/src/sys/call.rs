@@ -63,6 +63,8 @@ pub(super) enum Call<'a> {
     /// The kinds of access that a ruleset handles: all of its first version.
     LandlockCreateRuleset(&'a u64),
     LandlockRestrictSelf(BorrowedFd<'a>),
+    /// `landlock_create_ruleset` that makes none and gives the version.
+    LandlockVersion,
     Mount {
         source: Option<&'a CStr>,
         target: &'a CStr,
@@ -255,6 +257,13 @@ impl Call<'_> {
                 (
                     libc::SYS_landlock_create_ruleset,
                     [at(handled), size, 0, 0, 0, 0],
+                )
+            }
+            Self::LandlockVersion => {
+                const CREATE_RULESET_VERSION: usize = 1;
+                (
+                    libc::SYS_landlock_create_ruleset,
+                    [NULL, 0, CREATE_RULESET_VERSION, 0, 0, 0],
                 )
             }
             Self::LandlockRestrictSelf(ruleset) => (

@@ -77,10 +77,10 @@ pub(crate) fn fork_single_threaded(flags: libc::c_int) -> Result<Option<Spawned>
     clone3(flags, None)
 }
 
-/// Clones with these `CLONE_NEW*` flags a process that does nothing and waits to
-/// be killed, at the latest with the thread that cloned it.
-pub(crate) fn spawn_idle(flags: libc::c_int) -> Result<Spawned> {
-    match clone3(flags, None)? {
+/// Clones with these `CLONE_NEW*` flags, into this cgroup, a process that does nothing
+/// and waits to be killed, at the latest with the thread that cloned it.
+pub(crate) fn spawn_idle(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Spawned> {
+    match clone3(flags, cgroup)? {
         Some(spawned) => Ok(spawned),
         None => idle(),
     }

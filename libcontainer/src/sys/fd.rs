@@ -78,6 +78,13 @@ pub(crate) fn keep_first_three_on_exec() -> Result<()> {
     }
 }
 
+/// Whether the kernel knows `close_range` with `CLOSE_RANGE_CLOEXEC`; asked about the
+/// last number of all, which no descriptor has.
+pub(crate) fn knows_close_range() -> Result<()> {
+    Call::CloseRangeCloexec(libc::c_uint::MAX).make()?;
+    Ok(())
+}
+
 /// Marks one by one.
 fn mark_each(first: RawFd) {
     for number in first..most_fds() {

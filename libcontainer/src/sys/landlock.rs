@@ -22,6 +22,11 @@ pub(crate) enum Access {
     AllButReading,
 }
 
+/// The version of the interface that this kernel has.
+pub(crate) fn version() -> Result<i64> {
+    Call::LandlockVersion.make()
+}
+
 /// Gives up this access to all files that are not open yet, for the calling thread
 /// and what it will start, for ever. no_new_privs has to be set.
 pub(crate) fn forbid(access: Access) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The commands, one file each: its entry in the table, and what it does.
 
+mod check;
 mod checkpoint;
 mod create;
 mod delete;

@@ -3,7 +3,8 @@
 use crate::args::Command;
 
 /// All of them, in the order of the help.
-pub(crate) static ALL: [&Command; 18] = [
+pub(crate) static ALL: [&Command; 19] = [
+    &super::check::CHECK,
     &super::checkpoint::CHECKPOINT,
     &super::create::CREATE,
     &super::delete::DELETE,

@@ -2,9 +2,16 @@
 //! left behind.
 
 mod annotations;
+mod check;
 mod config;
 mod host;
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [config::tests(), annotations::tests(), host::tests()].concat()
+    [
+        check::tests(),
+        config::tests(),
+        annotations::tests(),
+        host::tests(),
+    ]
+    .concat()
 }
