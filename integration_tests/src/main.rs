@@ -25,6 +25,15 @@ use std::process::ExitCode;
 use harness::Host;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(tests::WATCHER) {
+        return match tests::watch() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => {
+                eprintln!("the watcher: {fault}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let args = libtest_mimic::Arguments::from_args();
     if args.list {
         let _ = libtest_mimic::run(&args, tests::trials());

@@ -26,6 +26,7 @@ mod seccomp;
 mod systemd;
 mod terminal;
 
+pub(crate) use attacks::{WATCHER, watch};
 use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::harness::{Case, Fault, Outcome};

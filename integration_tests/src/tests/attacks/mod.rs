@@ -17,15 +17,21 @@ mod t03_procfs;
 mod t04_over_proc;
 mod t05_cgroup;
 mod t06_descriptors;
+mod t07_ptrace;
 mod t08_own_binary;
 mod t09_hooks;
 mod t10_races;
+mod t11_capabilities;
 mod t12_ids;
 mod t13_names;
 mod t14_delete;
+mod t15_configuration;
+mod t16_calls;
+mod watcher;
 mod ways;
 
 use decoy::Decoy;
+pub(crate) use watcher::{WORD as WATCHER, watch};
 
 pub(super) fn tests() -> Vec<super::Test> {
     [
@@ -35,12 +41,16 @@ pub(super) fn tests() -> Vec<super::Test> {
         t04_over_proc::tests(),
         t05_cgroup::tests(),
         t06_descriptors::tests(),
+        t07_ptrace::tests(),
         t08_own_binary::tests(),
         t09_hooks::tests(),
         t10_races::tests(),
+        t11_capabilities::tests(),
         t12_ids::tests(),
         t13_names::tests(),
         t14_delete::tests(),
+        t15_configuration::tests(),
+        t16_calls::tests(),
     ]
     .concat()
 }
