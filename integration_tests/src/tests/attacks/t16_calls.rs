@@ -158,7 +158,8 @@ fn normal(call: &str) -> Option<String> {
         // Which capabilities: that is the configuration's.
         flags.truncate(1);
     }
-    flags.retain(|flag| *flag != "AT_FDCWD");
+    // The second one is of musl alone.
+    flags.retain(|flag| !matches!(*flag, "AT_FDCWD" | "O_LARGEFILE"));
     Some(format!("{name} {}", flags.join(" ")).trim_end().to_owned())
 }
 
