@@ -18,8 +18,10 @@ pub(in crate::seccomp) fn answer(spec: &LinuxSeccomp, native: Arch, data: &Data)
         archs.push(Arch::from_spec(*arch, native));
     }
     let x32 = data.number >= 1 << 30;
+    // -1, by which tracers skip a call, is x86-64's only where x32 is not in the profile.
+    let skipped = data.number == u32::MAX && !archs.contains(&Arch::X32);
     let arch = archs.into_iter().find(|arch| match arch {
-        Arch::X86_64 => data.arch == arch.audit() && (!x32 || data.number == u32::MAX),
+        Arch::X86_64 => data.arch == arch.audit() && (!x32 || skipped),
         Arch::X32 => data.arch == arch.audit() && x32,
         _ => data.arch == arch.audit(),
     });
