@@ -46,6 +46,7 @@ pub(super) fn run(
     };
     // The host's, while its name can still be trusted.
     let proc = host_proc()?;
+    let ignored = process::ignored_signals(proc.as_fd());
     if let Some(name) = &plan.keyring {
         keyring::join(name, proc.as_fd(), plan.process.selinux.as_deref())?;
     }
@@ -80,7 +81,8 @@ pub(super) fn run(
         link,
         process: &plan.process,
         seccomp: plan.seccomp.as_ref(),
-        proc,
+        proc: Some(proc),
+        ignored,
         terminal,
         fifo,
         makes_cwd: true,

@@ -18,7 +18,7 @@ use crate::rootfs;
 use crate::security::keyring;
 use crate::sys::mount::{fsconfig_create, fsconfig_string, fsmount, fsopen};
 use crate::sys::open::open;
-use crate::sys::{Errno, ns, sched};
+use crate::sys::{Errno, ns, process, sched};
 use crate::terminal::Pty;
 
 /// A procfs that nobody mounted anything over, of our processes alone (Linux 5.8):
@@ -39,6 +39,7 @@ pub(super) fn run(
     let missing = || StepError::refused("join", "the container", "its process is missing");
     let init = fds.into_iter().next().ok_or_else(missing)?;
     let proc = host_proc()?;
+    let ignored = process::ignored_signals(proc.as_fd());
     if let Some(name) = &plan.keyring {
         keyring::join(name, proc.as_fd(), plan.process.selinux.as_deref())?;
     }
@@ -64,14 +65,16 @@ pub(super) fn run(
     if let Some(path) = &plan.chroot {
         rootfs::chroot_into(path)?;
     }
-    let proc = if plan.enters_pid_namespace {
+    let labelled = plan.process.apparmor.is_some() || plan.process.selinux.is_some();
+    let mut proc = labelled.then_some(proc);
+    if plan.enters_pid_namespace {
         // From here on others see us: nothing of the host's is left in our hands.
-        drop(proc);
+        proc = None;
         clone_again(0, false, link)?;
-        own_proc().or_else(|_| host_proc())?
-    } else {
-        proc
-    };
+        if labelled {
+            proc = Some(own_proc().or_else(|_| host_proc())?);
+        }
+    }
     nix::unistd::setsid().map_err(|errno| StepError::new("make", "a session", errno))?;
     let terminal = match plan.process.terminal {
         Some(asked) => {
@@ -95,6 +98,7 @@ pub(super) fn run(
         process: &plan.process,
         seccomp: plan.seccomp.as_ref(),
         proc,
+        ignored,
         terminal,
         fifo: None,
         makes_cwd: false,

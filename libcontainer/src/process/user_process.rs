@@ -48,8 +48,10 @@ pub(super) struct Finish<'a, E> {
     pub(super) link: &'a Link,
     pub(super) process: &'a ProcessPlan,
     pub(super) seccomp: Option<&'a Filter>,
-    /// The procfs that labels are written to.
-    pub(super) proc: OwnedFd,
+    /// The procfs that labels are written to, where there are any.
+    pub(super) proc: Option<OwnedFd>,
+    /// The signals that this process ignores, as a set.
+    pub(super) ignored: u64,
     /// The terminal's name inside, with its master for the runtime.
     pub(super) terminal: Option<(String, OwnedFd)>,
     /// The FIFO to wait at; none: go on when told to proceed.
@@ -74,6 +76,7 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
         process: plan,
         seccomp,
         proc,
+        ignored,
         terminal,
         mut fifo,
         makes_cwd,
@@ -104,15 +107,15 @@ pub(super) fn finish<E: Executor>(finish: Finish<'_, E>) -> Result<Infallible, S
     if hooks.is_empty() {
         output = Output::default();
     }
-    let kept = [Some(proc.as_fd()), master, fifo.as_ref().map(AsFd::as_fd)];
-    let kept = kept.into_iter().flatten().chain(output.fds());
+    let kept = [&proc, &fifo].map(|fd| fd.as_ref().map(AsFd::as_fd));
+    let kept = kept.into_iter().chain([master]).flatten();
+    let kept = kept.chain(output.fds());
     sweep(link, plan.kept_fds, kept)?;
     let early = enter_cwd(&plan.cwd, makes_cwd)?;
     report_ready(link, terminal)?;
-    set_labels(proc.as_fd(), plan, last)?;
+    set_labels(proc.as_ref().map(AsFd::as_fd), plan, last)?;
     // A hook that does not read must not end us.
     let later = if hooks.is_empty() { 0 } else { PIPE };
-    let ignored = process::ignored_signals(proc.as_fd()).unwrap_or(process::ALL_SIGNALS);
     reset_signals(ignored & !later)?;
     drop(proc);
     // Before a filter that may refuse the call.
@@ -446,7 +449,15 @@ fn verify_cwd() -> Result<(), StepError> {
     }
 }
 
-fn set_labels(proc: BorrowedFd<'_>, plan: &ProcessPlan, last: LastStep) -> Result<(), StepError> {
+fn set_labels(
+    proc: Option<BorrowedFd<'_>>,
+    plan: &ProcessPlan,
+    last: LastStep,
+) -> Result<(), StepError> {
+    if plan.apparmor.is_none() && plan.selinux.is_none() {
+        return Ok(());
+    }
+    let proc = proc.ok_or_else(|| StepError::refused("set", "the label", "there is no procfs"))?;
     let when = match last {
         LastStep::Exec => lsm::When::OnExec,
         LastStep::Executor => lsm::When::Now,

@@ -149,8 +149,12 @@ fn set_default_action(signal: libc::c_int) -> Result<()> {
 }
 
 /// The signals that this process ignores, from its procfs: one look in place of
-/// a question for each signal.
-pub(crate) fn ignored_signals(proc: BorrowedFd<'_>) -> Option<u64> {
+/// a question for each signal. Where there is no telling, it may be any.
+pub(crate) fn ignored_signals(proc: BorrowedFd<'_>) -> u64 {
+    read_ignored(proc).unwrap_or(ALL_SIGNALS)
+}
+
+fn read_ignored(proc: BorrowedFd<'_>) -> Option<u64> {
     use crate::sys::open::openat;
     use nix::fcntl::OFlag;
     use nix::sys::stat::Mode;
@@ -207,7 +211,7 @@ pub(crate) fn set_domain_name(name: &str) -> Result<()> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 mod tests {
-    use super::{ignored_signals, parse_ignored, pid_of, pidfd_open, start_clean};
+    use super::{ALL_SIGNALS, ignored_signals, parse_ignored, pid_of, pidfd_open, start_clean};
     use std::os::fd::{AsFd, AsRawFd};
 
     #[test]
@@ -226,8 +230,9 @@ mod tests {
         assert_eq!(parse_ignored(b"Name:\tx\n"), None);
         // Rust's start-up ignores SIGPIPE.
         let proc = std::fs::File::open("/proc").unwrap();
-        let ignored = ignored_signals(proc.as_fd()).unwrap();
+        let ignored = ignored_signals(proc.as_fd());
         assert_eq!(ignored >> (libc::SIGPIPE - 1) & 1, 1);
+        assert_ne!(ignored, ALL_SIGNALS);
     }
 
     #[test]
