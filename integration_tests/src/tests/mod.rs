@@ -4,7 +4,7 @@ mod attacks;
 mod cgroup;
 mod checkpoint;
 mod devices;
-mod docker;
+mod engines;
 mod exec;
 mod faults;
 mod fixtures;
@@ -77,7 +77,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         faults::tests(),
         scale::tests(),
         attacks::tests(),
-        docker::tests(),
+        engines::tests(),
     ];
     all.into_iter().flatten().map(trial).collect()
 }
