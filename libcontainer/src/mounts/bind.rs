@@ -14,7 +14,7 @@ use crate::error::StepError;
 use crate::path::{Missing, c_path, is_directory, is_directory_by};
 use crate::sys::Errno;
 use crate::sys::fd::leave_to_sweep;
-use crate::sys::mount::{MountAttr, attr};
+use crate::sys::mount::{MountAttr, attr, mount_setattr};
 
 /// What is cleared when a bind asks for any flag and does not name it.
 const UNNAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
@@ -139,18 +139,30 @@ fn target(
     Ok((target, over))
 }
 
-/// The host's sysfs, read-only with all below it.
+/// The host's sysfs, read-only with all below it: where ids are mapped to themselves
+/// the host's cgroups and its other file systems there would be writable.
 pub(super) fn host_sysfs(op: &MountOp, target: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
     let refused = |errno| {
         error("mount", op, errno).with_detail(format!("the host's in place of {}", describe(op)))
     };
-    let attributes = MountAttr {
+    let top = MountAttr {
         set: attr::RDONLY | op.attributes.set,
         ..MountAttr::default()
     };
-    Source::open(AT_FDCWD, c"/sys", true)
-        .and_then(|sys| sys.attach(target, &[attributes]))
-        .map_err(refused)
+    let below = MountAttr {
+        set: attr::RDONLY | op.attributes.set & (attr::NOSUID | attr::NODEV | attr::NOEXEC),
+        ..MountAttr::default()
+    };
+    let root = Source::open(AT_FDCWD, c"/sys", true)
+        .and_then(|sys| sys.attach(target, &[top]))
+        .map_err(refused)?;
+    mount_setattr(root.as_fd(), true, &below).map_err(|errno| match errno {
+        Errno::ENOSYS => error("mount", op, errno).with_detail(
+            "to close the host's in its place takes mount_setattr(2), which needs Linux 5.12",
+        ),
+        _ => refused(errno),
+    })?;
+    Ok(root)
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::harness::config::{
     MAPPED_ROOT, with_capabilities, with_namespace, with_user, with_user_namespace,
+    without_namespace,
 };
-use crate::harness::{Case, Outcome, has, holds, same};
+use crate::harness::{Case, Outcome, Seen, has, holds, same};
 use crate::tests::list;
 
 list!["namespaces":
@@ -20,6 +22,7 @@ list!["namespaces":
     other_user_in_a_user_namespace,
     joined_user_namespace,
     joined_network_with_a_new_user_namespace,
+    sysfs_of_the_host_with_its_own_root,
     stdio_in_a_user_namespace,
     sysctl_with_groups_that_are_not_mapped,
     runtime_in_a_user_namespace_with_all_ids,
@@ -161,7 +164,38 @@ fn joined_network_with_a_new_user_namespace(case: &Case) -> Outcome {
     same("network", seen.namespace("net"), link)?;
     let sys = seen.mount("/sys")?;
     same("type", sys.kind.as_str(), "sysfs")?;
-    holds("/sys is read-only", sys.has("ro"))
+    closed_with_all_below(&seen, "/sys")
+}
+
+fn closed_with_all_below(seen: &Seen, top: &str) -> Outcome {
+    for mount in seen.mounts() {
+        if Path::new(&mount.point).starts_with(top) {
+            holds(&format!("{} is read-only", mount.point), mount.has("ro"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Root inside is the host's, which owns its cgroups.
+fn sysfs_of_the_host_with_its_own_root(case: &Case) -> Outcome {
+    let all = json!([{"containerID": 0, "hostID": 0, "size": 4_294_967_295_u32}]);
+    case.edit(|c| {
+        with_user_namespace(c);
+        c["linux"]["uidMappings"] = all.clone();
+        c["linux"]["gidMappings"] = all;
+        without_namespace(c, "network");
+        if let Some(mounts) = c["mounts"].as_array_mut() {
+            mounts.retain(|mount| mount["type"] != "cgroup");
+        }
+    })?;
+    let seen = case.probe()?;
+    same("type", seen.mount("/sys")?.kind.as_str(), "sysfs")?;
+    closed_with_all_below(&seen, "/sys")?;
+    let left = case.run_script(
+        "for file in $(find /sys/fs/cgroup -name cgroup.procs); do \
+         (: >> $file) 2>/dev/null && echo $file; done; true",
+    )?;
+    same("cgroups that can be changed", left.as_str(), "")
 }
 
 fn stdio_in_a_user_namespace(case: &Case) -> Outcome {
