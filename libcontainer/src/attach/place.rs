@@ -55,7 +55,7 @@ fn mount_ids() -> Result<Vec<u64>> {
 
 /// The number of the mount that a descriptor is of, on any kernel: statx(2) knows
 /// it since Linux 5.8 (proc_pid_fdinfo(5), Linux 3.15).
-fn mount_id(fd: BorrowedFd<'_>) -> Result<u64> {
+pub(crate) fn mount_id(fd: BorrowedFd<'_>) -> Result<u64> {
     let text = read(&format!("/proc/self/fdinfo/{}", fd.as_raw_fd()))?;
     let mut ids = text.lines().filter_map(|line| line.strip_prefix("mnt_id:"));
     let id = ids.next().and_then(|id| id.trim().parse().ok());

@@ -29,6 +29,7 @@ use crate::namespaces::Kind;
 use crate::notify::Ear;
 use crate::plan::{ContainerPlan, StartGate};
 use crate::process::{Child, Order, Request, spawn};
+use crate::rootfs;
 use crate::state::{Record, StateDir, start_time};
 use crate::sys::Errno;
 use crate::terminal::ConsoleSocket;
@@ -83,6 +84,17 @@ impl Work<'_> {
                 ear = readiness::listen(&dir, Some(manager.to_owned()))?;
                 step("notify socket made");
             }
+        }
+        if self.plan.init.mounts_on_host() {
+            let mount = rootfs::bind_on_host(&self.plan.init.rootfs)?;
+            record.host_mount = Some(mount.clone());
+            undo.push(move || {
+                if let Err(error) = mount.unbind() {
+                    log::warn!("{error}");
+                }
+            });
+            dir.write_record(&record)?;
+            step("root bound in the host's mount namespace");
         }
         // On cgroup v2 alone the process starts in its cgroup, but not in a unit
         // of systemd's, which is made for a process that is there.

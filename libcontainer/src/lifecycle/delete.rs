@@ -88,11 +88,14 @@ pub(super) fn destroy(
     Ok(())
 }
 
-/// Ends the processes and removes the cgroup.
+/// Ends the processes, and removes the cgroup and what is among the host's mounts.
 fn clear(remains: &Remains, init: Option<BorrowedFd<'_>>, deadline: Instant) -> Result<()> {
     end_processes(remains, init, deadline)?;
     let cgroup = remains.cgroup.open()?.remove(deadline);
     // Whatever became of the cgroup.
+    if let Some(mount) = &remains.host_mount {
+        mount.unbind()?;
+    }
     if let Some(group) = &remains.resctrl {
         group.remove()?;
     }

@@ -236,6 +236,7 @@ pub(super) fn record(spec: &Spec, plan: &ContainerPlan, id: &str, bundle: &Path)
             .collect(),
         cgroup,
         resctrl: plan.resctrl.as_ref().map(ResctrlPlan::foresee),
+        host_mount: None,
         check_before_update: checks_before_update(spec),
         own_pid_namespace: plan.init.namespaces.is_new(Kind::Pid),
         annotations: plan.init.hook_state.annotations.iter().cloned().collect(),

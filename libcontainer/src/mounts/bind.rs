@@ -156,11 +156,13 @@ pub(super) fn host_sysfs(op: &MountOp, target: BorrowedFd<'_>) -> Result<OwnedFd
     let root = Source::open(AT_FDCWD, c"/sys", true)
         .and_then(|sys| sys.attach(target, &[top]))
         .map_err(refused)?;
-    mount_setattr(root.as_fd(), true, &below).map_err(|errno| match errno {
-        Errno::ENOSYS => error("mount", op, errno).with_detail(
-            "to close the host's in its place takes mount_setattr(2), which needs Linux 5.12",
-        ),
-        _ => refused(errno),
+    mount_setattr(root.as_fd(), true, &below).map_err(|errno| {
+        let failed = refused(errno);
+        if errno == Errno::ENOSYS {
+            failed.with_detail("to close the host's takes mount_setattr(2): it needs Linux 5.12")
+        } else {
+            failed
+        }
     })?;
     Ok(root)
 }

@@ -109,7 +109,7 @@ pub fn build(
     };
     let mounts = mounts::plan(listed, &mount_facts, &mut findings);
     let rootfs = rootfs::plan(spec, root, input.no_pivot, mounts, label, &mut findings);
-    refuse_covers_of_the_host(&rootfs, &namespaces, &mut findings);
+    judge_mounts_of_the_host(&rootfs, &namespaces, &mut findings);
     let sysctls = sysctl::plan(
         linux.sysctl().as_ref().unwrap_or(&HashMap::new()),
         &namespaces,
@@ -256,17 +256,27 @@ fn version(version: &str, findings: &mut Findings) {
     }
 }
 
-/// In the host's own mounts nothing is masked.
-fn refuse_covers_of_the_host(
+/// In the host's own mounts nothing is masked, and only who has power over them
+/// mounts anything.
+fn judge_mounts_of_the_host(
     rootfs: &RootfsPlan,
     namespaces: &NamespacePlan,
     findings: &mut Findings,
 ) {
+    if namespaces.has(Kind::Mount) {
+        return;
+    }
     let covers = !rootfs.masked.is_empty() || !rootfs.readonly_paths.is_empty();
-    if covers && !namespaces.has(Kind::Mount) {
+    if covers {
         findings.error(
             "linux.maskedPaths",
             "masked and read-only paths need a mount namespace",
+        );
+    }
+    if namespaces.has(Kind::User) && rootfs.has_mounts() {
+        findings.error(
+            "linux.namespaces",
+            "mounts in a user namespace need a mount namespace: there is none of type \"mount\"",
         );
     }
 }

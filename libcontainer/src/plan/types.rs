@@ -9,7 +9,7 @@ use crate::cgroups::CgroupPlan;
 use crate::idmap::IdMaps;
 use crate::intelrdt::ResctrlPlan;
 use crate::mounts::{MountOp, Propagation};
-use crate::namespaces::NamespacePlan;
+use crate::namespaces::{Kind, NamespacePlan};
 use crate::network::NetDevice;
 use crate::seccomp::Filter;
 use crate::security::capabilities::CapSets;
@@ -85,6 +85,11 @@ impl InitPlan {
     pub(crate) fn runs_hooks(&self) -> bool {
         !(self.create_container.is_empty() && self.start_container.is_empty())
     }
+
+    /// Whether the container's mounts lie in the host's mount namespace.
+    pub(crate) fn mounts_on_host(&self) -> bool {
+        self.rootfs.has_mounts() && !self.namespaces.has(Kind::Mount)
+    }
 }
 
 /// What hooks are told of the container.
@@ -141,6 +146,13 @@ pub struct RootfsPlan {
     pub readonly_paths: Vec<PathBuf>,
     /// The `SELinux` label of the file systems made for it.
     pub label: Option<String>,
+}
+
+impl RootfsPlan {
+    /// Whether anything is mounted, the root itself counted where it is closed.
+    pub(super) fn has_mounts(&self) -> bool {
+        !self.mounts.is_empty() || self.readonly
+    }
 }
 
 /// A device node.

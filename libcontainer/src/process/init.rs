@@ -66,7 +66,7 @@ pub(super) fn run(
         output: &output,
         in_cgroup: false,
     };
-    let terminal = if plan.namespaces.has(Kind::Mount) {
+    let terminal = if plan.namespaces.has(Kind::Mount) || plan.mounts_on_host() {
         session.build_rootfs()?
     } else {
         session.use_host_mounts()?
@@ -338,11 +338,16 @@ impl Session<'_> {
         }
     }
 
-    /// The container's own mounts.
+    /// The container's own mounts, most often in a namespace of its own.
     fn build_rootfs(&mut self) -> Result<Option<Pty>, StepError> {
         let plan = self.plan;
         let user_namespace = plan.namespaces.has(Kind::User);
-        let mut root = rootfs::prepare(&plan.rootfs)?;
+        let on_host = plan.mounts_on_host();
+        let mut root = if on_host {
+            rootfs::open_on_host(&plan.rootfs)?
+        } else {
+            rootfs::prepare(&plan.rootfs)?
+        };
         let mut made = rootfs::MadeMounts::default();
         for op in &plan.rootfs.mounts {
             if matches!(op.kind, MountKind::Cgroup(_)) {
@@ -367,9 +372,13 @@ impl Session<'_> {
         let label = plan.rootfs.label.as_deref();
         rootfs::mask(&root, &mut made, &plan.rootfs.masked, label)?;
         made.close(&root)?;
-        rootfs::enter(&plan.rootfs, &root)?;
-        if plan.rootfs.propagation.is_some_and(|it| it.recursive) {
-            made.propagate_again(&root)?;
+        if on_host {
+            rootfs::enter_on_host(&plan.rootfs, &root)?;
+        } else {
+            rootfs::enter(&plan.rootfs, &root)?;
+            if plan.rootfs.propagation.is_some_and(|it| it.recursive) {
+                made.propagate_again(&root)?;
+            }
         }
         // A terminal takes their place.
         if pty.is_none() && plan.rootfs.devices.is_some() {
@@ -378,7 +387,7 @@ impl Session<'_> {
         Ok(pty)
     }
 
-    /// The host's mounts, and another root.
+    /// No mounts but the host's, and another root.
     fn use_host_mounts(&mut self) -> Result<Option<Pty>, StepError> {
         self.run_hooks()?;
         rootfs::set_sysctls(self.proc, &self.plan.sysctls)?;

@@ -32,14 +32,28 @@ pub(crate) fn enter(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
         set_propagation(root.as_fd(), Some(c"/"), asked.flag, below(asked))
             .map_err(|errno| failed("set the propagation of", errno))?;
     }
+    close(plan, root)
+}
+
+/// The same for a root that was bound in the host's mount namespace.
+pub(crate) fn enter_on_host(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
+    let failed = |errno| StepError::new("change root to", plan.path.display().to_string(), errno);
+    fchdir(root).map_err(failed)?;
+    chroot(".").map_err(failed)?;
+    chdir("/").map_err(failed)?;
+    close(plan, root)
+}
+
+fn close(plan: &RootfsPlan, root: &RootFd) -> Result<(), StepError> {
     if plan.readonly {
         let read_only = MountAttr {
             set: attr::RDONLY,
             ..MountAttr::default()
         };
         // The container's procfs is the one that is there now, if any.
-        set_attributes_by(root.as_fd(), c"/", &read_only)
-            .map_err(|errno| failed("make read-only", errno))?;
+        set_attributes_by(root.as_fd(), c"/", &read_only).map_err(|errno| {
+            StepError::new("make read-only", plan.path.display().to_string(), errno)
+        })?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Propagation of the mount namespace, and the root as a mount of its own.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, OFlag};
@@ -22,23 +22,27 @@ use crate::sys::open::open;
 /// through it.
 pub(crate) fn prepare(plan: &RootfsPlan) -> Result<RootFd, StepError> {
     propagate(plan.propagation)?;
-    let failed = |action, errno| StepError::new(action, plan.path.display().to_string(), errno);
-    let path = c_path(&plan.path).map_err(|errno| failed("open rootfs", errno))?;
+    if let Some(asked) = plan.propagation {
+        isolate_parent(&plan.path, asked)?;
+    }
+    bind_onto_itself(&plan.path).map(RootFd::new)
+}
+
+/// Gives the root of the mount.
+pub(super) fn bind_onto_itself(rootfs: &Path) -> Result<OwnedFd, StepError> {
+    let failed = |action, errno| StepError::new(action, rootfs.display().to_string(), errno);
+    let path = c_path(rootfs).map_err(|errno| failed("open rootfs", errno))?;
     let directory = open(
-        plan.path.as_path(),
+        rootfs,
         OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
     .map_err(|errno| failed("open rootfs", errno))?;
-    if let Some(asked) = plan.propagation {
-        isolate_parent(&plan.path, asked)?;
-    }
     let failed = |errno| failed("bind rootfs", errno);
     let source = Source::open(AT_FDCWD, &path, true).map_err(failed)?;
     // The name was looked up twice; both must be one directory.
     same(directory.as_fd(), source.as_fd()).map_err(failed)?;
-    let root = source.attach(directory.as_fd(), &[]).map_err(failed)?;
-    Ok(RootFd::new(root))
+    source.attach(directory.as_fd(), &[]).map_err(failed)
 }
 
 fn same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<(), Errno> {

@@ -30,7 +30,7 @@ const RECORD: &CStr = c"state.json";
 const RECORD_NEW: &CStr = c".state.json";
 const TENANT: &CStr = c"exec.plan";
 /// What it begins with: its last byte is the version.
-const TENANT_MARK: &[u8] = b"lodge exec.plan\x02";
+const TENANT_MARK: &[u8] = b"lodge exec.plan\x03";
 /// The FIFO that the init waits at. Its name says how far `create` is.
 const FIFO: &CStr = c"exec.fifo";
 const FIFO_NEW: &CStr = c".exec.fifo";
@@ -494,6 +494,7 @@ mod tests {
         let dir = StateDir::create(&root, ContainerId::new("c1").unwrap()).unwrap();
         let remains = Remains {
             resctrl: None,
+            host_mount: None,
             pid: 7,
             start: 99,
             cgroup: CgroupRecord {

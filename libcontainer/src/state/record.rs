@@ -11,6 +11,7 @@ use crate::cgroups::CgroupRecord;
 use crate::error::{Error, ErrorKind};
 use crate::intelrdt::ResctrlRecord;
 use crate::plan::HookPlan;
+use crate::rootfs::HostMount;
 
 /// The version that is written. One that is not known is left alone.
 const VERSION: u32 = 1;
@@ -41,6 +42,9 @@ pub(crate) struct Record {
     /// Its group in resctrl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resctrl: Option<ResctrlRecord>,
+    /// What its mounts lie on where they are among the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) host_mount: Option<HostMount>,
     /// `memory.checkBeforeUpdate`, which holds for updates that do not name it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) check_before_update: bool,
@@ -63,6 +67,7 @@ pub(crate) struct Remains {
     pub(crate) start: u64,
     pub(crate) cgroup: CgroupRecord,
     pub(crate) resctrl: Option<ResctrlRecord>,
+    pub(crate) host_mount: Option<HostMount>,
     pub(crate) own_pid_namespace: bool,
 }
 
@@ -102,6 +107,7 @@ impl Record {
             start: self.start,
             cgroup: self.cgroup.clone(),
             resctrl: self.resctrl.clone(),
+            host_mount: self.host_mount.clone(),
             own_pid_namespace: self.own_pid_namespace,
         }
     }
@@ -181,6 +187,7 @@ mod tests {
             cgroup_paths: [(String::new(), "/sys/fs/cgroup/c1".to_owned())].into(),
             cgroup: crate::cgroups::CgroupRecord::default(),
             resctrl: None,
+            host_mount: None,
             check_before_update: false,
             own_pid_namespace: true,
             annotations: [].into(),

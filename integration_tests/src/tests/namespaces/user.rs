@@ -170,7 +170,7 @@ fn joined_network_with_a_new_user_namespace(case: &Case) -> Outcome {
 fn closed_with_all_below(seen: &Seen, top: &str) -> Outcome {
     for mount in seen.mounts() {
         if Path::new(&mount.point).starts_with(top) {
-            holds(&format!("{} is read-only", mount.point), mount.has("ro"))?;
+            holds(format!("{} is read-only", mount.point), mount.has("ro"))?;
         }
     }
     Ok(())

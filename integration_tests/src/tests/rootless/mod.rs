@@ -273,7 +273,11 @@ fn network_of_the_host(case: &Case) -> Outcome {
     let script = "grep ' /sys[ /]' /proc/self/mountinfo | cut -d' ' -f5,6 | grep -v ' ro,'; \
                   test -d /sys/class/net/lo && echo lo";
     let out = run_script(case, script)?;
-    same("what is writable, and a device of the host", out.as_str(), "lo")
+    same(
+        "what is writable, and a device of the host",
+        out.as_str(),
+        "lo",
+    )
 }
 
 fn ranges_without_the_tools_are_explained(case: &Case) -> Outcome {
