@@ -35,6 +35,14 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
         // Where we are ourselves matters to nobody then.
         CgroupManager::Systemd => Some(Layout::probe(Some("/"))?),
     };
+    // Looked for only where it is mounted.
+    let mounts = spec.mounts().iter().flatten();
+    let sees = mounts
+        .filter_map(|mount| mount.typ().as_deref())
+        .any(|kind| matches!(kind, "cgroup" | "cgroup2"));
+    let seen_cgroups = (cgroups.is_none() && sees)
+        .then(|| Layout::probe(None))
+        .transpose()?;
     let systemd = (request.cgroup_manager == CgroupManager::Systemd)
         .then(|| cgroups::probe(manager(&caller, request.rootless)))
         .transpose()?;
@@ -50,6 +58,7 @@ pub(super) fn probe(spec: &Spec, request: &CreateRequest) -> Result<Host, Error>
     };
     Ok(Host {
         cgroups,
+        seen_cgroups,
         resctrl,
         systemd,
         rootless,

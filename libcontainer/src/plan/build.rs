@@ -24,6 +24,9 @@ use crate::spec::oci::{Linux, Spec};
 pub struct Host {
     /// The cgroup hierarchies; none when the container gets no cgroup.
     pub cgroups: Option<Layout>,
+    /// Where the hierarchies are that a container without a cgroup of its own is to
+    /// see: it stays in its creator's.
+    pub seen_cgroups: Option<Layout>,
     /// The systemd that makes the cgroup, when one does.
     pub systemd: Option<Systemd>,
     /// Whether we have no power over the host.
@@ -85,7 +88,7 @@ pub fn build(
         .intel_rdt()
         .as_ref()
         .and_then(|asked| intelrdt::plan(asked, input.id, host.resctrl.as_ref(), &mut findings));
-    let view = cgroup::view(&cgroup, host.cgroups.as_ref(), &namespaces);
+    let view = cgroup::view(&cgroup, host, &namespaces);
     let root = root(spec, input.bundle, &mut findings);
     let listed = spec.mounts().as_deref().unwrap_or_default();
     let mapped = mapped_mounts::plan(

@@ -185,37 +185,22 @@ pub(super) fn owner(
 /// The container's own view of its cgroups, for a mount of that type.
 pub(super) fn view(
     cgroup: &CgroupPlan,
-    layout: Option<&Layout>,
+    host: &Host,
     namespaces: &NamespacePlan,
 ) -> Option<CgroupMount> {
     let own_namespace = namespaces.has(Kind::Cgroup);
+    if let Some(layout) = &host.seen_cgroups {
+        return of_the_creator(layout, own_namespace);
+    }
+    let layout = host.cgroups.as_ref();
     let trees = &cgroup.hierarchies;
     let first = trees.first()?;
     if trees.iter().all(|tree| tree.controllers.is_empty()) {
-        return Some(if own_namespace {
-            CgroupMount::Unified {
-                parameters: Vec::new(),
-            }
-        } else {
-            // What /proc/self/cgroup names is there: monitors of a whole host go
-            // without a cgroup namespace for that.
-            CgroupMount::UnifiedBind {
-                source: PathBuf::from(&first.mount),
-            }
-        });
+        return Some(unified(&first.mount, own_namespace));
     }
     let hierarchies = trees
         .iter()
         .map(|tree| {
-            let name = tree.mount.rsplit('/').next().unwrap_or_default().to_owned();
-            let links = tree
-                .controllers
-                .iter()
-                .filter(|controller| {
-                    tree.controllers.len() > 1 && **controller != name && !controller.contains('=')
-                })
-                .cloned()
-                .collect();
             // Gone without, the container stays in the cgroup of its creator.
             let own = layout.filter(|_| cgroup.optional).and_then(|layout| {
                 let mut mounted = layout.hierarchies.iter();
@@ -226,11 +211,8 @@ pub(super) fn view(
                 Some(PathBuf::from(format!("{}{own}", tree.mount)))
             });
             LegacyHierarchy {
-                options: options(&tree.controllers),
-                source: PathBuf::from(tree.folder()),
                 otherwise: own,
-                name,
-                links,
+                ..legacy(&tree.controllers, &tree.mount, tree.folder().into())
             }
         })
         .collect();
@@ -238,6 +220,56 @@ pub(super) fn view(
         hierarchies,
         fresh: own_namespace,
     })
+}
+
+/// What a container sees that stays in its creator's cgroups.
+fn of_the_creator(layout: &Layout, own_namespace: bool) -> Option<CgroupMount> {
+    let first = layout.hierarchies.first()?;
+    if layout.is_unified() {
+        return Some(unified(&first.mount, own_namespace));
+    }
+    let hierarchies = layout.hierarchies.iter().filter_map(|tree| {
+        let source = format!("{}{}", tree.mount, tree.own.as_deref()?);
+        Some(legacy(&tree.controllers, &tree.mount, source.into()))
+    });
+    Some(CgroupMount::Legacy {
+        hierarchies: hierarchies.collect(),
+        fresh: own_namespace,
+    })
+}
+
+fn unified(mount: &str, own_namespace: bool) -> CgroupMount {
+    if own_namespace {
+        CgroupMount::Unified {
+            parameters: Vec::new(),
+        }
+    } else {
+        // What /proc/self/cgroup names is there: monitors of a whole host go without a
+        // cgroup namespace for that.
+        CgroupMount::UnifiedBind {
+            source: PathBuf::from(mount),
+        }
+    }
+}
+
+/// A hierarchy by the name of its mount point, with links by the names of its
+/// controllers where it has several.
+fn legacy(controllers: &[String], mount: &str, source: PathBuf) -> LegacyHierarchy {
+    let name = mount.rsplit('/').next().unwrap_or_default().to_owned();
+    let links = controllers
+        .iter()
+        .filter(|controller| {
+            controllers.len() > 1 && **controller != name && !controller.contains('=')
+        })
+        .cloned()
+        .collect();
+    LegacyHierarchy {
+        options: options(controllers),
+        source,
+        otherwise: None,
+        name,
+        links,
+    }
 }
 
 /// The mount options that name a v1 hierarchy; none for cgroup2.

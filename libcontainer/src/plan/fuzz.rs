@@ -23,6 +23,7 @@ fn hosts() -> [Host; 3] {
     let host = |hierarchies, systemd, ordinary| Host {
         resctrl: None,
         cgroups: Some(Layout { hierarchies }),
+        seen_cgroups: None,
         systemd,
         rootless: ordinary,
         ordinary_user: ordinary,

@@ -74,6 +74,7 @@ fn planned_by(config: &str, layout: Layout, systemd: Option<Systemd>) -> String 
     let host = Host {
         resctrl: None,
         cgroups: Some(layout),
+        seen_cgroups: None,
         systemd,
         rootless: false,
         ordinary_user: false,

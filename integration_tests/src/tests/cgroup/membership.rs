@@ -13,6 +13,7 @@ list!["cgroup":
     relative_path,
     path_outside_is_kept_inside,
     parents_are_made_and_left,
+    without_a_cgroup_the_creators_is_seen,
     cgroup_that_is_not_empty_is_refused,
     frozen_cgroup_is_refused,
     exec_joins_every_hierarchy,
@@ -46,6 +47,34 @@ fn default_path_names_the_id(case: &Case) -> Outcome {
     let text = fs::read_to_string(format!("/proc/{}/cgroup", case.pid()?))?;
     has(&text, &format!("/{}", case.id))?;
     case.destroy()?;
+    case.nothing_left()
+}
+
+/// Podman's `--cgroups=disabled`, which still mounts cgroups.
+fn without_a_cgroup_the_creators_is_seen(case: &Case) -> Outcome {
+    let mount = json!({
+        "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+        "options": ["nosuid", "noexec", "nodev", "ro"],
+    });
+    case.bundle.mount(mount)?;
+    case.edit(|c| {
+        c["linux"]["cgroupsPath"] = json!("/ignored");
+        if let Some(list) = c["linux"]["namespaces"].as_array_mut() {
+            list.retain(|namespace| namespace["type"] != "cgroup");
+        }
+    })?;
+    case.bundle
+        .script("cat /proc/self/cgroup; cd /sys/fs/cgroup; ls; touch x 2>&1; true")?;
+    let line = ["--cgroup-manager=disabled", "run", &case.id];
+    let out = case.rt(&line)?.ok()?.out();
+    for line in fs::read_to_string("/proc/self/cgroup")?.lines() {
+        has(&out, line)?;
+    }
+    for point in Hierarchies::read()?.v1 {
+        let name = point.1.file_name().unwrap_or_default();
+        has(&out, &format!("{}\n", name.to_string_lossy()))?;
+    }
+    has(&out, "Read-only file system")?;
     case.nothing_left()
 }
 
