@@ -55,7 +55,15 @@ echo settled >"$1/settled"
 while :; do sleep 3600 & wait $!; done
 "#;
 
-const DOCKERS_OWN: &str = "/run/docker/netns/default";
+/// What engines mount for themselves and keep: Docker the namespace of
+/// `--network=host`, Podman a private mount of its storage, and where its network
+/// namespaces are; and the device that a test gives a user.
+const ENGINES_OWN: [&str; 4] = [
+    "/dev/net/tun",
+    "/run/docker/netns/default",
+    "/var/lib/containers/storage/overlay",
+    "/run/netns",
+];
 
 /// The island.
 #[derive(Debug)]
@@ -106,7 +114,9 @@ impl Said {
 pub(crate) fn needs(programs: &[&str]) -> Outcome {
     let path = std::env::var_os("PATH").unwrap_or_default();
     for program in programs {
-        let mut dirs = std::env::split_paths(&path);
+        // Podman's helpers are on nobody's path.
+        let helpers = ["/usr/lib/podman", "/usr/libexec/podman"].map(PathBuf::from);
+        let mut dirs = std::env::split_paths(&path).chain(helpers);
         if !dirs.any(|dir| dir.join(program).is_file()) {
             return skip(format!("needs {program}, which is not installed"));
         }
@@ -264,8 +274,10 @@ impl Island {
         let mut left: Vec<String> = self.processes()?;
         let mounts = self.mounted()?;
         let new = mounts.into_iter().filter(|m| !self.mounts.contains(m));
-        // Docker keeps the namespace of --network=host.
-        left.extend(new.filter(|mount| !mount.contains(DOCKERS_OWN)));
+        left.extend(new.filter(|mount| {
+            let point = mount.split(' ').nth(4).unwrap_or_default();
+            !ENGINES_OWN.contains(&point)
+        }));
         for parent in self.parents() {
             let below = fs::read_dir(&parent)?.flatten();
             // Podman keeps the one of its monitors.
@@ -276,6 +288,7 @@ impl Island {
         }
         for state in [
             "/run/lodge",
+            "/run/user/7077/lodge",
             "/run/containerd/io.containerd.runtime.v2.task",
             "/run/docker/runtime-runc",
             "/run/netns",

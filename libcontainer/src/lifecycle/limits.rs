@@ -5,6 +5,26 @@ use crate::plan;
 use crate::sys::Errno;
 use crate::sys::process::set_rlimit;
 
+/// The kernel's resources by number (`asm-generic/resource.h`).
+const NAMES: [&str; 16] = [
+    "CPU",
+    "FSIZE",
+    "DATA",
+    "STACK",
+    "CORE",
+    "RSS",
+    "NPROC",
+    "NOFILE",
+    "MEMLOCK",
+    "AS",
+    "LOCKS",
+    "SIGPENDING",
+    "MSGQUEUE",
+    "NICE",
+    "RTPRIO",
+    "RTTIME",
+];
+
 /// Resource limits and the memory score: set by us, who may raise them.
 pub(super) fn set_process_limits(
     pid: libc::pid_t,
@@ -13,14 +33,20 @@ pub(super) fn set_process_limits(
 ) -> Result<(), Error> {
     for limit in &process.rlimits {
         set_rlimit(pid, limit.resource, limit.soft, limit.hard).map_err(|errno| {
-            StepError::new(
-                "set",
-                format!(
-                    "process.rlimits: limit {} to soft {} hard {}",
-                    limit.resource, limit.soft, limit.hard
-                ),
-                errno,
-            )
+            let name = usize::try_from(limit.resource)
+                .ok()
+                .and_then(|number| NAMES.get(number));
+            let what = format!(
+                "process.rlimits: RLIMIT_{} to soft {} hard {}",
+                name.unwrap_or(&"?"),
+                limit.soft,
+                limit.hard
+            );
+            let error = StepError::new("set", what, errno);
+            if errno == Errno::EPERM {
+                return error.with_detail("above our own hard limit, without CAP_SYS_RESOURCE");
+            }
+            error
         })?;
     }
     let Some(score) = process.oom_score_adj else {

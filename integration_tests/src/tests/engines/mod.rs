@@ -1,9 +1,17 @@
 //! Real engines with this runtime, each on an island ([`crate::harness::Island`])
 //! with lodge installed by `hack/install`, used as people use them.
 
+mod buildah;
 mod docker;
+mod podman;
 mod soak;
 
 pub(super) fn tests() -> Vec<super::Test> {
-    [docker::tests(), soak::tests()].concat()
+    [
+        docker::tests(),
+        podman::tests(),
+        buildah::tests(),
+        soak::tests(),
+    ]
+    .concat()
 }

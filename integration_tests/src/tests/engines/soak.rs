@@ -2,15 +2,17 @@
 //! nothing of them stays. `LODGE_SOAK` says how many, in each of the two halves.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Case, Docker, Fault, Island, Outcome, eventually, holds, said, same};
+use crate::harness::{Case, Docker, Fault, Island, Outcome, Podman, eventually, holds, said, same};
 use crate::tests::list;
 
 list!["engines::soak":
     docker,
+    podman,
 ];
 
 /// Five at work. `$1` is the engine's command, `$2` a name, `$3` how many, `$4` a file
@@ -43,6 +45,9 @@ const FORGOTTEN: &str = "for id in $(ctr -n moby container ls -q); do
     ctr -n moby task rm -f $id; ctr -n moby container rm $id
 done
 for pid in $(pgrep -f ^/usr/bin/containerd-shim); do kill -9 $pid; done";
+
+/// Containers that Podman has lost are deleted as it would.
+const ORPHANS: &str = "for id in $(lodge list -q); do lodge delete --force $id; done";
 
 fn count() -> Outcome<usize> {
     match std::env::var("LODGE_SOAK") {
@@ -120,6 +125,47 @@ fn docker(case: &Case) -> Outcome {
         }
         // It is none the worse.
         same("output", docker.run(&[], "echo well")?.as_str(), "well")
+    })
+}
+
+/// Podman has no daemon: what is killed is each of its commands and monitors that
+/// runs at that moment.
+fn podman(case: &Case) -> Outcome {
+    let count = count()?;
+    Podman::with(case, |podman| {
+        let island = podman.island;
+        // Its commands find the test's cgroup in the environment of the soak.
+        let engine = island.path("/usr/local/bin/podman-here");
+        let script = format!(
+            "#!/bin/bash\nc=$1; shift\n[ $c != run ] || set -- --cgroup-parent={} \"$@\"\n\
+             exec podman $c \"$@\"\n",
+            island.parent
+        );
+        fs::write(&engine, script)?;
+        fs::set_permissions(&engine, fs::Permissions::from_mode(0o755))?;
+        let remains = island.remains()?;
+        said(&mut work(island, "podman-here", "whole", count))?.ok()?;
+        same("containers", done(island, "whole"), count)?;
+        let clean = || {
+            eventually("nothing of them is left", || {
+                Ok(island.remains()?.len() == remains.len())
+            })
+            .map_err(|_| left(island))
+        };
+        clean()?;
+
+        let mut working = work(island, "podman-here", "killed", count / 2).spawn()?;
+        let outcome = wait_for(island, "killed", count / 6).and_then(|()| {
+            let script = "kill -9 $(pgrep -x 'podman|conmon')";
+            island.sh(script)?.ok().map(drop)
+        });
+        working.wait()?;
+        outcome?;
+        podman.ok("rm -af -t 0")?;
+        // A container whose monitor was killed while it was made is the runtime's alone.
+        island.sh(ORPHANS)?.ok()?;
+        clean()?;
+        same("output", podman.run(&[], "echo well")?.as_str(), "well")
     })
 }
 
