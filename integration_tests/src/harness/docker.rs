@@ -153,6 +153,14 @@ impl Docker<'_> {
         self.words(line)?.ok()
     }
 
+    /// A command of blanks between its words that makes a container, which runs this
+    /// script.
+    pub(crate) fn script(&self, line: &str, script: &str) -> Outcome<Said> {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        words.extend(["busybox", "/bin/sh", "-c", script]);
+        self.docker(&words)
+    }
+
     /// `docker run --rm` of a script without network, with these options: its
     /// output.
     #[track_caller]

@@ -15,7 +15,7 @@ pub(crate) use attributes::{map_ids, set_attributes, set_attributes_by, set_prop
 pub(crate) use bind::Source;
 pub use filesystem::Parameter;
 pub(crate) use filesystem::{FileSystem, Refused};
-pub(crate) use place::{by_number, mount_id};
+pub(crate) use place::{by_number, mount_id, mountinfo};
 
 use crate::sys::Errno;
 

@@ -45,12 +45,17 @@ pub(super) fn in_place(
     Ok(found)
 }
 
-/// The numbers of all mounts (proc_pid_mountinfo(5)).
+/// The numbers of all mounts.
 fn mount_ids() -> Result<Vec<u64>> {
-    let text = read("/proc/self/mountinfo")?;
+    let text = mountinfo()?;
     let ids = text.lines().filter_map(|line| line.split(' ').next());
     ids.map(|id| id.parse().map_err(|_| Errno::EINVAL))
         .collect()
+}
+
+/// The list of our mounts (proc_pid_mountinfo(5)).
+pub(crate) fn mountinfo() -> Result<String> {
+    read("/proc/self/mountinfo")
 }
 
 /// The number of the mount that a descriptor is of, on any kernel: statx(2) knows

@@ -13,6 +13,7 @@ use crate::cgroups::Cgroup;
 use crate::container::{StateRoot, Status};
 use crate::error::{Error, ErrorKind, StepError};
 use crate::hooks::{self, Output};
+use crate::rootfs::HostMount;
 use crate::state::{Record, Remains, StateDir};
 use crate::sys::Errno;
 use crate::sys::process::pidfd_send_signal;
@@ -92,14 +93,16 @@ pub(super) fn destroy(
 fn clear(remains: &Remains, init: Option<BorrowedFd<'_>>, deadline: Instant) -> Result<()> {
     end_processes(remains, init, deadline)?;
     let cgroup = remains.cgroup.open()?.remove(deadline);
-    // Whatever became of the cgroup.
-    if let Some(mount) = &remains.host_mount {
-        mount.unbind()?;
-    }
+    // Each whatever became of the others.
+    let mounts = remains
+        .host_mount
+        .as_ref()
+        .map_or(Ok(()), HostMount::unbind);
     if let Some(group) = &remains.resctrl {
         group.remove()?;
     }
-    Ok(cgroup?)
+    cgroup?;
+    Ok(mounts?)
 }
 
 fn end_processes(remains: &Remains, init: Option<BorrowedFd<'_>>, deadline: Instant) -> Result<()> {

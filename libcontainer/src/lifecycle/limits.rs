@@ -5,26 +5,6 @@ use crate::plan;
 use crate::sys::Errno;
 use crate::sys::process::set_rlimit;
 
-/// The kernel's resources by number (`asm-generic/resource.h`).
-const NAMES: [&str; 16] = [
-    "CPU",
-    "FSIZE",
-    "DATA",
-    "STACK",
-    "CORE",
-    "RSS",
-    "NPROC",
-    "NOFILE",
-    "MEMLOCK",
-    "AS",
-    "LOCKS",
-    "SIGPENDING",
-    "MSGQUEUE",
-    "NICE",
-    "RTPRIO",
-    "RTTIME",
-];
-
 /// Resource limits and the memory score: set by us, who may raise them.
 pub(super) fn set_process_limits(
     pid: libc::pid_t,
@@ -32,15 +12,10 @@ pub(super) fn set_process_limits(
     rootless: bool,
 ) -> Result<(), Error> {
     for limit in &process.rlimits {
-        set_rlimit(pid, limit.resource, limit.soft, limit.hard).map_err(|errno| {
-            let name = usize::try_from(limit.resource)
-                .ok()
-                .and_then(|number| NAMES.get(number));
+        set_rlimit(pid, limit.number(), limit.soft, limit.hard).map_err(|errno| {
             let what = format!(
-                "process.rlimits: RLIMIT_{} to soft {} hard {}",
-                name.unwrap_or(&"?"),
-                limit.soft,
-                limit.hard
+                "process.rlimits: {} to soft {} hard {}",
+                limit.resource, limit.soft, limit.hard
             );
             let error = StepError::new("set", what, errno);
             if errno == Errno::EPERM {

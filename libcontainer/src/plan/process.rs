@@ -11,8 +11,8 @@ use crate::idmap::IdMaps;
 use crate::security::{capabilities, lsm};
 use crate::spec::oci::{
     ExecCPUAffinity, IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain,
-    LinuxSchedulerFlag, LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType,
-    PosixRlimitType, Process, Scheduler,
+    LinuxSchedulerFlag, LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType, Process,
+    Scheduler,
 };
 
 /// What a process is judged by.
@@ -222,7 +222,7 @@ fn rlimits(process: &Process, field: &str, findings: &mut Findings) -> Vec<Rlimi
     let mut plans: Vec<RlimitPlan> = Vec::new();
     for (index, limit) in process.rlimits().iter().flatten().enumerate() {
         let plan = RlimitPlan {
-            resource: resource(limit.typ()),
+            resource: limit.typ(),
             soft: limit.soft(),
             hard: limit.hard(),
         };
@@ -246,28 +246,6 @@ fn rlimits(process: &Process, field: &str, findings: &mut Findings) -> Vec<Rlimi
         plans.push(plan);
     }
     plans
-}
-
-/// The kernel's number of a limit (asm-generic/resource.h).
-fn resource(limit: PosixRlimitType) -> u32 {
-    match limit {
-        PosixRlimitType::RlimitCpu => 0,
-        PosixRlimitType::RlimitFsize => 1,
-        PosixRlimitType::RlimitData => 2,
-        PosixRlimitType::RlimitStack => 3,
-        PosixRlimitType::RlimitCore => 4,
-        PosixRlimitType::RlimitRss => 5,
-        PosixRlimitType::RlimitNproc => 6,
-        PosixRlimitType::RlimitNofile => 7,
-        PosixRlimitType::RlimitMemlock => 8,
-        PosixRlimitType::RlimitAs => 9,
-        PosixRlimitType::RlimitLocks => 10,
-        PosixRlimitType::RlimitSigpending => 11,
-        PosixRlimitType::RlimitMsgqueue => 12,
-        PosixRlimitType::RlimitNice => 13,
-        PosixRlimitType::RlimitRtprio => 14,
-        PosixRlimitType::RlimitRttime => 15,
-    }
 }
 
 fn terminal(process: &Process, field: &str, findings: &mut Findings) -> Option<TerminalPlan> {

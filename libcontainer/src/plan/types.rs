@@ -13,6 +13,7 @@ use crate::namespaces::{Kind, NamespacePlan};
 use crate::network::NetDevice;
 use crate::seccomp::Filter;
 use crate::security::capabilities::CapSets;
+use crate::spec::oci::PosixRlimitType;
 
 /// Everything that making a container comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -276,12 +277,36 @@ pub struct UserPlan {
 /// One resource limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RlimitPlan {
-    /// `RLIMIT_*`.
-    pub resource: u32,
+    /// What is limited.
+    pub resource: PosixRlimitType,
     /// In force.
     pub soft: u64,
     /// The most that the process may ask for.
     pub hard: u64,
+}
+
+impl RlimitPlan {
+    /// The kernel's number of the resource (`asm-generic/resource.h`).
+    pub(crate) fn number(&self) -> u32 {
+        match self.resource {
+            PosixRlimitType::RlimitCpu => 0,
+            PosixRlimitType::RlimitFsize => 1,
+            PosixRlimitType::RlimitData => 2,
+            PosixRlimitType::RlimitStack => 3,
+            PosixRlimitType::RlimitCore => 4,
+            PosixRlimitType::RlimitRss => 5,
+            PosixRlimitType::RlimitNproc => 6,
+            PosixRlimitType::RlimitNofile => 7,
+            PosixRlimitType::RlimitMemlock => 8,
+            PosixRlimitType::RlimitAs => 9,
+            PosixRlimitType::RlimitLocks => 10,
+            PosixRlimitType::RlimitSigpending => 11,
+            PosixRlimitType::RlimitMsgqueue => 12,
+            PosixRlimitType::RlimitNice => 13,
+            PosixRlimitType::RlimitRtprio => 14,
+            PosixRlimitType::RlimitRttime => 15,
+        }
+    }
 }
 
 /// A terminal.

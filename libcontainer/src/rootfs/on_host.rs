@@ -1,7 +1,7 @@
 //! Without a mount namespace of the container's own its mounts lie in the host's: on a
 //! bind of the root onto itself, that all of them go with when the container does.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::prepare::{bind_onto_itself, unescape};
-use crate::attach::{mount_id, set_propagation};
+use crate::attach::{mount_id, mountinfo, set_propagation};
 use crate::error::StepError;
 use crate::path::RootFd;
 use crate::plan::RootfsPlan;
@@ -31,15 +31,33 @@ pub(crate) fn bind_on_host(plan: &RootfsPlan) -> Result<HostMount, StepError> {
     let root = bind_onto_itself(&plan.path).map_err(|failed| {
         failed.with_detail("without a mount namespace the mounts are made in the host's")
     })?;
-    set_propagation(root.as_fd(), None, libc::MS_PRIVATE, true).map_err(failed)?;
-    let number = mount_id(root.as_fd()).map_err(failed)?.to_string();
+    let made = set_propagation(root.as_fd(), None, libc::MS_PRIVATE, true)
+        .map_err(failed)
+        .and_then(|()| find(root.as_fd(), &plan.path));
+    drop(root);
+    if made.is_err() {
+        // Nobody else would know of it.
+        let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
+        if let Err(errno) = umount2(plan.path.as_path(), flags) {
+            log::warn!(
+                "{}",
+                StepError::new("unmount rootfs", plan.path.display().to_string(), errno)
+            );
+        }
+    }
+    made
+}
+
+/// The mount that the root of a bind is of.
+fn find(root: BorrowedFd<'_>, path: &Path) -> Result<HostMount, StepError> {
+    let failed = |errno| StepError::new("bind rootfs", path.display().to_string(), errno);
+    let number = mount_id(root).map_err(failed)?.to_string();
     let text = list()?;
-    let found = text
-        .lines()
-        .filter_map(identity)
-        .find(|found| found.split(' ').next() == Some(&number));
-    let found = found.ok_or_else(|| failed(Errno::ESTALE))?;
-    Ok(HostMount(found.to_owned()))
+    let mut mounts = text.lines().filter_map(identity);
+    let found = mounts.find(|found| found.split(' ').next() == Some(&number));
+    found
+        .map(|found| HostMount(found.to_owned()))
+        .ok_or_else(|| failed(Errno::ESTALE))
 }
 
 /// The root that was bound.
@@ -119,13 +137,7 @@ fn lies_on(mountinfo: &str, mount: &str, other: &str) -> bool {
 }
 
 fn list() -> Result<String, StepError> {
-    let file = Path::new("/proc/self/mountinfo");
-    // A mount point may have a name in any bytes.
-    let bytes = std::fs::read(file).map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
-        StepError::new("read", file.display().to_string(), errno)
-    })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    mountinfo().map_err(|errno| StepError::new("read", "/proc/self/mountinfo", errno))
 }
 
 #[cfg(test)]

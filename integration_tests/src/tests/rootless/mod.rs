@@ -20,6 +20,7 @@ list!["rootless":
     network_of_the_host,
     ranges_without_the_tools_are_explained,
     ranges_that_are_not_the_users_are_refused,
+    limits_above_the_users_are_named,
     limits_without_a_cgroup_are_refused,
     cgroups_path_without_rights_is_refused,
     delegated_cgroup_is_used,
@@ -294,6 +295,21 @@ fn ranges_that_are_not_the_users_are_refused(case: &Case) -> Outcome {
     prepare(case)?;
     map_ranges(case, 1000)?;
     with_ranges(case, "$PATH", &["run", &case.id])?.fails(1, &["newgidmap", "not allowed"])?;
+    case.nothing_left()
+}
+
+fn limits_above_the_users_are_named(case: &Case) -> Outcome {
+    prepare(case)?;
+    let limit = json!({"type": "RLIMIT_NOFILE", "soft": 64, "hard": 4_000_000_000_u64});
+    case.edit(|c| c["process"]["rlimits"] = json!([limit]))?;
+    user(case, &["run", &case.id])?.fails(
+        1,
+        &[
+            "process.rlimits: RLIMIT_NOFILE to soft 64 hard 4000000000",
+            "not permitted",
+            "CAP_SYS_RESOURCE",
+        ],
+    )?;
     case.nothing_left()
 }
 

@@ -72,17 +72,9 @@ fn containers_outlive_the_daemon(case: &Case) -> Outcome {
     ];
     Docker::with_options(case, &options, |docker| {
         let script = "n=0; while :; do n=$((n+1)); echo $n; sleep 0.1; done";
-        let line = [
-            "run",
-            "-d",
-            "--network=none",
-            "--name=first",
-            "busybox",
-            "/bin/sh",
-            "-c",
-            script,
-        ];
-        docker.docker(&line)?.ok()?;
+        docker
+            .script("run -d --network=none --name=first", script)?
+            .ok()?;
         docker.ok("run -d --network=none --name=second busybox sleep 600")?;
         let pid = docker.field("first", ".State.Pid")?;
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {

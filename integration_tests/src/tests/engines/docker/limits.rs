@@ -43,18 +43,8 @@ fn limits(case: &Case) -> Outcome {
 fn out_of_memory(case: &Case) -> Outcome {
     Docker::with(case, |docker| {
         let hungry = "x=x; while :; do x=$x$x; done";
-        let line = [
-            "run",
-            "--network=none",
-            "--name=first",
-            "--memory=16m",
-            "--memory-swap=16m",
-            "busybox",
-            "/bin/sh",
-            "-c",
-            hungry,
-        ];
-        docker.docker(&line)?.ended(137)?;
+        let line = "run --network=none --name=first --memory=16m --memory-swap=16m";
+        docker.script(line, hungry)?.ended(137)?;
         // The two events, of its end and of the memory, come in any order.
         eventually("OOMKilled", || {
             Ok(docker.field("first", ".State.OOMKilled")? == "true")

@@ -18,15 +18,7 @@ fn run_and_logs(case: &Case) -> Outcome {
         same("output", docker.run(&[], "echo hello")?.as_str(), "hello")?;
         let script = "echo out; echo err >&2";
         docker
-            .docker(&[
-                "run",
-                "--network=none",
-                "--name=first",
-                "busybox",
-                "/bin/sh",
-                "-c",
-                script,
-            ])?
+            .script("run --network=none --name=first", script)?
             .ok()?;
         let logs = docker.words("logs first")?;
         same("stdout", logs.out.as_str(), "out\n")?;
@@ -108,16 +100,9 @@ fn stop_start_and_remove(case: &Case) -> Outcome {
     Docker::with(case, |docker| {
         let script = "trap 'echo asked; exit 3' TERM; trap 'echo one' USR1; echo up; \
                       while :; do usleep 10000; done";
-        let line = [
-            "create",
-            "--network=none",
-            "--name=first",
-            "busybox",
-            "/bin/sh",
-            "-c",
-            script,
-        ];
-        docker.docker(&line)?.ok()?;
+        docker
+            .script("create --network=none --name=first", script)?
+            .ok()?;
         same("status", status(docker)?.as_str(), "created")?;
         let last = |text: &str| {
             eventually(text, || {
