@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::systemd::Manager;
 use crate::error::StepError;
@@ -42,7 +42,10 @@ impl RecordedUnit {
 }
 
 /// The container's cgroup in one hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Written without the names of its fields: there are ten of these in the record of a
+/// container on cgroup v1, and every command reads past them. Read with or without.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RecordedHierarchy {
     /// The v1 controllers; none for v2.
     pub controllers: Vec<String>,
@@ -55,6 +58,19 @@ pub struct RecordedHierarchy {
     pub made_parents: Vec<String>,
     /// Whether the cgroup itself was not there before.
     pub made: bool,
+}
+
+impl Serialize for RecordedHierarchy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            controllers,
+            mount,
+            path,
+            made_parents,
+            made,
+        } = self;
+        (controllers, mount, path, made_parents, made).serialize(serializer)
+    }
 }
 
 impl RecordedHierarchy {
@@ -252,5 +268,33 @@ impl Cgroup {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+mod tests {
+    use super::RecordedHierarchy;
+
+    #[test]
+    fn a_hierarchy_is_read_with_the_names_of_its_fields_and_without() {
+        let freezer = RecordedHierarchy {
+            controllers: vec!["freezer".to_owned()],
+            mount: "/sys/fs/cgroup/freezer".to_owned(),
+            path: "/a/c1".to_owned(),
+            made_parents: vec!["/a".to_owned()],
+            made: true,
+        };
+        let brief = r#"[["freezer"],"/sys/fs/cgroup/freezer","/a/c1",["/a"],true]"#;
+        assert_eq!(serde_json::to_string(&freezer).unwrap(), brief);
+        let named = r#"{"controllers":["freezer"],"mount":"/sys/fs/cgroup/freezer",
+            "path":"/a/c1","made_parents":["/a"],"made":true}"#;
+        for text in [brief, named] {
+            let read: RecordedHierarchy = serde_json::from_str(text).unwrap();
+            assert_eq!(read, freezer);
+        }
+        // As `exec.plan` has it.
+        let bytes = postcard::to_allocvec(&freezer).unwrap();
+        assert_eq!(postcard::from_bytes(&bytes), Ok(freezer));
     }
 }

@@ -1,13 +1,22 @@
 //! `list` and `state`.
 
-use std::rc::Rc;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::load::document;
 use crate::Result;
-use crate::container::{StateDocument, StateRoot};
+use crate::container::{ContainerId, StateDocument, StateRoot};
 use crate::error::{Error, ErrorKind, StepError};
 use crate::state::{StateDir, ids, open_root};
 use crate::sys::Errno;
+use crate::sys::sched::processors;
+
+/// As many containers as are looked at before another thread, which costs as much as
+/// two or three of them, is worth it.
+const FEW: usize = 32;
+
+/// More threads than these meet at the locks of the kernel's file systems.
+const MOST_WORKERS: usize = 4;
 
 /// What `list` found: documents sorted by id, and a fault for each record that
 /// could not be read.
@@ -32,19 +41,17 @@ pub fn list(root: &StateRoot) -> Result<Listing> {
         return Ok(Listing::default());
     };
     let failed = |errno| StepError::new("list", root.path().display().to_string(), errno);
-    let top = Rc::new(top);
+    let top = Arc::new(top);
     let mut listing = Listing::default();
     let mut names = Owners::default();
-    for id in ids(&top).map_err(failed)? {
-        let read = StateDir::open_at(Rc::clone(&top), id).and_then(|dir| {
-            let mut document = document(&dir)?;
-            if let Ok(stat) = dir.owner() {
-                document.owner = names.of(stat.st_uid);
-            }
-            Ok(document)
-        });
+    for read in look_at(&top, &ids(&top).map_err(failed)?) {
         match read {
-            Ok(document) => listing.containers.push(document),
+            Ok((mut document, owner)) => {
+                if let Some(uid) = owner {
+                    document.owner = names.of(uid);
+                }
+                listing.containers.push(document);
+            }
             // Deleted meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => listing.broken.push(error),
@@ -53,12 +60,54 @@ pub fn list(root: &StateRoot) -> Result<Listing> {
     Ok(listing)
 }
 
+/// As much of a container as the kernel and its record say, and whose it is.
+type Seen = Result<(StateDocument, Option<u32>)>;
+
+/// Looks at each in their order; at many of them by several threads, since most of
+/// the time goes to system calls that do not wait for one another.
+fn look_at(top: &Arc<OwnedFd>, ids: &[ContainerId]) -> Vec<Seen> {
+    let workers = processors().min(MOST_WORKERS).min(ids.len() / FEW);
+    if workers < 2 {
+        return look_at_some(top, ids);
+    }
+    let share = ids.len().div_ceil(workers);
+    std::thread::scope(|scope| {
+        let mut shares = ids.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares
+            .map(|ids| {
+                let worker =
+                    std::thread::Builder::new().spawn_scoped(scope, || look_at_some(top, ids));
+                (worker, ids)
+            })
+            .collect();
+        let mut seen = look_at_some(top, own);
+        for (worker, ids) in others {
+            let theirs = worker.ok().and_then(|worker| worker.join().ok());
+            // Where no thread is to be had, we do its share.
+            seen.extend(theirs.unwrap_or_else(|| look_at_some(top, ids)));
+        }
+        seen
+    })
+}
+
+fn look_at_some(top: &Arc<OwnedFd>, ids: &[ContainerId]) -> Vec<Seen> {
+    let mut buffer = Vec::new();
+    ids.iter()
+        .map(|id| {
+            let dir = StateDir::open_at(Arc::clone(top), id.clone())?;
+            let document = document(&dir, &mut buffer)?;
+            Ok((document, dir.owner().ok().map(|stat| stat.st_uid)))
+        })
+        .collect()
+}
+
 /// The state document of one container; its owner stays empty.
 ///
 /// # Errors
 /// `NotFound`.
 pub fn state(root: &StateRoot, id: &str) -> Result<StateDocument> {
-    document(&StateDir::open(root, id)?)
+    document(&StateDir::open(root, id)?, &mut Vec::new())
 }
 
 /// Names of users on this host, looked up once each.

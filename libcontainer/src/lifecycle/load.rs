@@ -61,9 +61,10 @@ impl Loaded {
     }
 }
 
-/// What `state` and `list` print of a container; nothing is kept open for it.
-pub(super) fn document(dir: &StateDir) -> Result<StateDocument, Error> {
-    let record = dir.glance()?;
+/// What `state` and `list` print of a container; nothing is kept open for it. The
+/// buffer is for its record, and may be the next one's.
+pub(super) fn document(dir: &StateDir, buffer: &mut Vec<u8>) -> Result<StateDocument, Error> {
+    let record = dir.glance(buffer)?;
     let lives = match record.identity() {
         Some(identity) => identity.lives().map_err(|errno| not_found(dir, errno))?,
         None => false,

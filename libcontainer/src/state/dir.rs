@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{AtFlags, OFlag, renameat};
@@ -58,7 +58,7 @@ pub(crate) enum Gate {
 /// A container's directory.
 #[derive(Debug)]
 pub(crate) struct StateDir {
-    root: Rc<OwnedFd>,
+    root: Arc<OwnedFd>,
     directory: OwnedFd,
     id: ContainerId,
     /// Whether we hold the lock on the directory, which ends with its descriptor.
@@ -146,7 +146,7 @@ impl StateDir {
         )
         .map_err(|errno| failed("open", errno))?;
         let mut made = Self {
-            root: Rc::new(top),
+            root: Arc::new(top),
             directory,
             id,
             locked: false,
@@ -165,11 +165,11 @@ impl StateDir {
             )
         };
         let top = open_root(root)?.ok_or_else(missing)?;
-        Self::open_at(Rc::new(top), id)
+        Self::open_at(Arc::new(top), id)
     }
 
     /// Opens the directory of a container below an open root.
-    pub(crate) fn open_at(root: Rc<OwnedFd>, id: ContainerId) -> Result<Self, Error> {
+    pub(crate) fn open_at(root: Arc<OwnedFd>, id: ContainerId) -> Result<Self, Error> {
         let name = name(&id)?;
         match openat(
             &root,
@@ -266,11 +266,11 @@ impl StateDir {
     }
 
     /// The same, only what `state` and `list` print.
-    pub(crate) fn glance(&self) -> Result<Glance, Error> {
-        let bytes = self
-            .read(RECORD)
+    /// Reads into a buffer that the next one may have.
+    pub(crate) fn glance(&self, bytes: &mut Vec<u8>) -> Result<Glance, Error> {
+        self.read_into(RECORD, bytes)
             .map_err(|errno| self.failed("read", errno))?;
-        Glance::from_bytes(self.id.as_str(), &bytes)
+        Glance::from_bytes(self.id.as_str(), bytes)
     }
 
     /// Writes what `exec` needs, after what `delete` needs. Once: it is never
@@ -335,9 +335,15 @@ impl StateDir {
     }
 
     fn read(&self, name: &CStr) -> Result<Vec<u8>, Errno> {
+        let mut bytes = Vec::new();
+        self.read_into(name, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_into(&self, name: &CStr, bytes: &mut Vec<u8>) -> Result<(), Errno> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, name, flags, Mode::empty())?;
-        read_stored(&file, MAX_BYTES)
+        read_stored(&file, MAX_BYTES, bytes)
     }
 
     fn failed(&self, action: &'static str, errno: Errno) -> Error {

@@ -41,6 +41,17 @@ pub(crate) fn set_affinity(pid: libc::pid_t, mask: &[u64]) -> Result<()> {
     Ok(())
 }
 
+/// On how many processors the calling thread may run, at least one.
+pub(crate) fn processors() -> usize {
+    let allowed = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
+    allowed.map_or(1, |set| {
+        (0..nix::sched::CpuSet::count())
+            .filter(|&cpu| set.is_set(cpu) == Ok(true))
+            .count()
+            .max(1)
+    })
+}
+
 /// set_mempolicy(2) of the calling thread; one bit a node.
 pub(crate) fn set_memory_policy(mode: u32, nodes: &[u64]) -> Result<()> {
     Call::SetMempolicy(mode, nodes).make()?;

@@ -82,10 +82,10 @@ pub(crate) fn read_at_most(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errn
     }
 }
 
-/// Reads a file on a disk to its end, at most so many bytes: a read that is short
-/// found the end there, which spares asking once more.
-pub(crate) fn read_stored(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
-    let mut all = Vec::new();
+/// Reads a file on a disk to its end, at most so many bytes, in place of what `all`
+/// held: a read that is short found the end there, which spares asking once more.
+pub(crate) fn read_stored(file: impl AsFd, most: usize, all: &mut Vec<u8>) -> Result<(), Errno> {
+    all.clear();
     let mut buffer = [0; 4096];
     while all.len() < most {
         let count = read_some(&file, &mut buffer)?;
@@ -94,7 +94,7 @@ pub(crate) fn read_stored(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errno
             break;
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Reads a file that the kernel makes in one piece.

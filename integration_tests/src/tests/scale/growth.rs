@@ -106,17 +106,23 @@ fn other_containers_cost_nothing(case: &Case) -> Outcome {
 }
 
 fn list_costs_the_same_for_each(case: &Case) -> Outcome {
+    // So many from the first that no more of them would get it more threads.
+    const STEP: usize = 150;
     needs_strace()?;
     stopped(case)?;
     let mut costs = Vec::new();
     for n in 0..3 {
-        states(case, n * 50..(n + 1) * 50)?;
+        states(case, n * STEP..(n + 1) * STEP)?;
         let out = case.rt(&["list"])?.ok()?.out();
-        same("rows", out.lines().count(), 2 + (n + 1) * 50)?;
+        same("rows", out.lines().count(), 2 + (n + 1) * STEP)?;
+        let ids = case.rt(&["list", "--quiet"])?.ok()?.out();
+        let ids: Vec<&str> = ids.lines().collect();
+        same("ids", ids.len(), 1 + (n + 1) * STEP)?;
+        holds("the ids are in order", ids.is_sorted())?;
         costs.push(case.system_calls(&["list"])?);
     }
-    remove_states(case, 0..150)?;
-    linear(&costs, 50, 20)
+    remove_states(case, 0..3 * STEP)?;
+    linear(&costs, STEP, 20)
 }
 
 /// Each step adds as much as the one before, and no more than so many calls for
