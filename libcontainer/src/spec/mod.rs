@@ -4,6 +4,7 @@ mod keys;
 mod locate;
 mod mend;
 mod nul;
+mod objects;
 mod reader;
 
 pub use reader::{Document, read_process, read_resources, read_spec};

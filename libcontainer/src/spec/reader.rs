@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::locate::path_at;
 use super::oci::{LinuxResources, Process, Spec};
-use super::{keys, mend, nul};
+use super::{keys, mend, nul, objects};
 use crate::error::{Error, ErrorKind};
 
 /// A document that was read, and what had to be mended.
@@ -71,7 +71,7 @@ fn read<T: DeserializeOwned>(
     // Text after the document is left alone, as Go's decoder does.
     let mut strict = serde_json::Deserializer::from_slice(text);
     if !keys::has_other_case(text)
-        && let Ok(content) = T::deserialize(&mut strict)
+        && let Ok(content) = objects::read(&mut strict)
     {
         return Ok(Document {
             content,
@@ -94,11 +94,19 @@ fn mended<T: DeserializeOwned>(
     mend(&mut value, &mut notes);
     // As text once more: one parser for the types is enough to carry.
     let text = serde_json::to_vec(&value).map_err(|error| invalid(name, "", &error))?;
-    let content = serde_json::from_slice(&text).map_err(|error| {
+    let mut strict = serde_json::Deserializer::from_slice(&text);
+    let content = objects::read(&mut strict).map_err(|error| {
         let path = path_at(&text, error.line(), error.column());
-        invalid(name, &path, &error)
+        invalid(name, place(&path, &error), &error)
     })?;
     Ok(Document { content, notes })
+}
+
+/// The path of what is at fault: a list is met at its first item.
+fn place<'a>(path: &'a str, error: &serde_json::Error) -> &'a str {
+    let first_item = error.to_string().starts_with(objects::LIST_FOR_OBJECT);
+    let list = path.strip_suffix("[0]").filter(|_| first_item);
+    list.unwrap_or(path)
 }
 
 /// What the parser said; its line and column only where no path names the place.
@@ -233,6 +241,38 @@ mod tests {
             refusal.starts_with("cannot read config.json: process.user.uid: "),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        for (text, path) in [
+            (r#"{"linux":[]}"#, "linux: "),
+            (r#"{"root":["rootfs"]}"#, "root: "),
+            (r#"{"mounts":[{"destination":"/a"},[]]}"#, "mounts[1]: "),
+            (r#"{"mounts":[["/a"]]}"#, "mounts[0]: "),
+            (r#"{"process":{"user":[0,0],"cwd":"/"}}"#, "process.user: "),
+            (
+                r#"{"linux":{"resources":{"cpu":[7]}}}"#,
+                "linux.resources.cpu: ",
+            ),
+            (
+                r#"{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":
+                    [{"names":["a"],"action":"SCMP_ACT_LOG","args":[[0,1]]}]}}}"#,
+                "linux.seccomp.syscalls[0].args[0]: ",
+            ),
+            ("[]", ""),
+        ] {
+            let wanted =
+                format!("cannot read config.json: {path}a list, where an object has to be");
+            let refusal = refusal(text);
+            assert!(refusal.starts_with(&wanted), "{refusal}");
+        }
+        for text in ["[]", r#"{"user":[]}"#] {
+            assert!(read_process("process.json", text.as_bytes()).is_err());
+        }
+        for text in ["[]", r#"{"memory":[1]}"#] {
+            assert!(read_resources("limits", text.as_bytes()).is_err());
+        }
     }
 
     #[test]
