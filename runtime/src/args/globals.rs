@@ -5,7 +5,11 @@ use super::Opt;
 /// Them, in the order of the help.
 pub(crate) static GLOBALS: [Opt; 9] = [
     Opt::switch("debug", "log what happens, step by step"),
-    Opt::text("log", "append the log to this file").default("/dev/stderr"),
+    Opt::text(
+        "log",
+        "append the log to this file, or send it to 'journald:ID' or 'syslog:ID'",
+    )
+    .default("/dev/stderr"),
     Opt::text("log-format", "write the log as 'text' or 'json' lines").default("text"),
     Opt::text(
         "log-level",

@@ -9,33 +9,43 @@ use std::time::SystemTime;
 
 use libcontainer::Result;
 use libcontainer::error::{Error, ErrorKind};
-use log::{Level, Log, Metadata, Record};
+use log::{Level, Metadata, Record};
 
 use super::cut::cut;
+use super::daemon::Listener;
+use super::settings::Target;
 use super::{Format, LogSettings, cannot, json, stderr_line, text};
 use libcontainer::container::rfc3339;
 
 /// Where lines go. Before [`open`], they are text on stderr.
 static SINK: Sink = Sink(OnceLock::new());
 
-struct Sink(OnceLock<(Option<File>, Format)>);
+struct Sink(OnceLock<(Log, Format)>);
+
+/// The log, opened.
+enum Log {
+    Stderr,
+    File(File),
+    Daemon(Listener),
+}
 
 /// Opens the log and takes the library's lines from now on.
 ///
 /// # Errors
-/// A log file that cannot be opened for appending.
+/// A log file that cannot be opened for appending, or nobody who listens.
 pub(crate) fn open(settings: &LogSettings) -> Result<()> {
-    let file = match &settings.file {
-        None => None,
-        Some(path) => {
+    let log = match &settings.target {
+        Target::Stderr => Log::Stderr,
+        Target::File(path) => {
             let mut options = OpenOptions::new();
             options.append(true).create(true).mode(0o644);
             let file = options.open(path);
-            Some(file.map_err(|error| cannot("open log", &path.to_string_lossy(), &error))?)
+            Log::File(file.map_err(|error| cannot("open log", &path.to_string_lossy(), &error))?)
         }
+        Target::Daemon(daemon, identifier) => Log::Daemon(Listener::new(*daemon, identifier)?),
     };
     // Both are set once, by this one call.
-    let _ = SINK.0.set((file, settings.format));
+    let _ = SINK.0.set((log, settings.format));
     let _ = log::set_logger(&SINK);
     log::set_max_level(settings.level);
     Ok(())
@@ -50,14 +60,14 @@ pub(crate) fn failure(error: &Error) {
     // The program's own failure, as a shell would say it: runc's container says it
     // when its runtime has already gone.
     let plain = error.kind() == ErrorKind::NotExecuted && SINK.format() == Format::Text;
-    if SINK.is_file() || !plain {
+    if SINK.is_elsewhere() || !plain {
         SINK.write("error", &message);
     }
-    if SINK.is_file() || plain {
+    if SINK.is_elsewhere() || plain {
         stderr_line(&message.replace('\n', " "));
     }
     if let Some(advice) = error.advice()
-        && (SINK.is_file() || SINK.format() == Format::Text)
+        && (SINK.is_elsewhere() || SINK.format() == Format::Text)
     {
         stderr_line(&advice.replace('\n', " "));
     }
@@ -68,7 +78,7 @@ pub(crate) fn hook_panics() {
     std::panic::set_hook(Box::new(|info| {
         let notice = bug_notice(info);
         SINK.write("error", &notice);
-        if SINK.is_file() {
+        if SINK.is_elsewhere() {
             stderr_line(&notice);
         }
     }));
@@ -84,8 +94,9 @@ fn bug_notice(info: &PanicHookInfo<'_>) -> String {
 }
 
 impl Sink {
-    fn is_file(&self) -> bool {
-        self.0.get().is_some_and(|(file, _)| file.is_some())
+    /// Whether lines go where whoever looks at stderr does not see them.
+    fn is_elsewhere(&self) -> bool {
+        !matches!(self.0.get(), None | Some((Log::Stderr, _)))
     }
 
     fn format(&self) -> Format {
@@ -94,21 +105,29 @@ impl Sink {
 
     /// One line, in one write(2), so that lines of several processes never mix.
     fn write(&self, level: &str, message: &str) {
-        let time = rfc3339(SystemTime::now());
         let message = &cut(message.trim_end_matches('\n'));
-        let line = match self.format() {
-            Format::Text => text::line(&time, level, message),
-            Format::Json => json::line(&time, level, message),
-        };
         // A log that takes no more is no reason to fail what was asked for.
         let _ = match self.0.get() {
-            Some((Some(file), _)) => (&mut &*file).write_all(line.as_bytes()),
-            Some((None, _)) | None => std::io::stderr().write_all(line.as_bytes()),
+            Some((Log::Daemon(daemon), _)) => daemon.write(level, message),
+            Some((Log::File(file), _)) => {
+                (&mut &*file).write_all(self.line(level, message).as_bytes())
+            }
+            Some((Log::Stderr, _)) | None => {
+                std::io::stderr().write_all(self.line(level, message).as_bytes())
+            }
         };
+    }
+
+    fn line(&self, level: &str, message: &str) -> String {
+        let time = rfc3339(SystemTime::now());
+        match self.format() {
+            Format::Text => text::line(&time, level, message),
+            Format::Json => json::line(&time, level, message),
+        }
     }
 }
 
-impl Log for Sink {
+impl log::Log for Sink {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= log::max_level()
     }

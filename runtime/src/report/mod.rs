@@ -1,6 +1,7 @@
 //! What the program says: log lines, errors and output.
 
 mod cut;
+mod daemon;
 mod json;
 mod logger;
 mod os;

@@ -6,7 +6,19 @@ use libcontainer::Result;
 use libcontainer::error::{Error, ErrorKind};
 use log::LevelFilter;
 
+use super::daemon::Daemon;
 use crate::args::Words;
+
+/// Where log lines go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Target {
+    #[default]
+    Stderr,
+    /// To the end of this file.
+    File(PathBuf),
+    /// To the log of the host, under this identifier.
+    Daemon(Daemon, String),
+}
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,8 +33,8 @@ pub(crate) enum Format {
 /// What the global options say about the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogSettings {
-    /// The file; stderr when absent.
-    pub(crate) file: Option<PathBuf>,
+    /// Where lines go.
+    pub(crate) target: Target,
     /// How lines are written.
     pub(crate) format: Format,
     /// Which lines are written.
@@ -51,29 +63,38 @@ impl LogSettings {
             }
         };
         Ok(Self {
-            file: globals.text("log").map(file).transpose()?,
+            target: globals
+                .text("log")
+                .map(target)
+                .transpose()?
+                .unwrap_or_default(),
             format,
             level,
         })
     }
 }
 
-/// The file of `--log FILE` or `--log file:FILE`.
-fn file(text: &str) -> Result<PathBuf> {
+/// What `--log` names: a file, or with a word before it, as crun has it, a file or the
+/// identifier under which the host's log shows the lines.
+fn target(text: &str) -> Result<Target> {
     let Some((kind, rest)) = text.split_once(':') else {
-        return Ok(text.into());
+        return Ok(Target::File(text.into()));
     };
     if kind.is_empty() || !kind.bytes().all(|c| c.is_ascii_alphabetic()) {
-        return Ok(text.into());
+        return Ok(Target::File(text.into()));
     }
-    if kind == "file" && !rest.is_empty() {
-        return Ok(rest.into());
+    match kind {
+        _ if rest.is_empty() => {}
+        "file" => return Ok(Target::File(rest.into())),
+        "journald" => return Ok(Target::Daemon(Daemon::Journal, rest.to_owned())),
+        "syslog" => return Ok(Target::Daemon(Daemon::Syslog, rest.to_owned())),
+        _ => {}
     }
     Err(Error::new(
         ErrorKind::InvalidConfig,
         format!("unknown log type: {kind}"),
     )
-    .with_advice("the log is a file: --log FILE or --log file:FILE"))
+    .with_advice("--log is FILE, file:FILE, journald:IDENTIFIER or syslog:IDENTIFIER"))
 }
 
 fn unknown(option: &str, value: &str, known: &str) -> Error {
@@ -87,11 +108,10 @@ fn unknown(option: &str, value: &str, known: &str) -> Error {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{Format, LogSettings};
+    use super::{Daemon, Format, LogSettings, Target};
     use crate::args::parse;
     use libcontainer::Result;
     use log::LevelFilter;
-    use std::path::Path;
 
     fn settings(line: &str) -> Result<LogSettings> {
         let argv: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -101,7 +121,7 @@ mod tests {
     #[test]
     fn defaults_are_text_on_stderr_from_info_on() {
         let wanted = LogSettings {
-            file: None,
+            target: Target::Stderr,
             format: Format::Text,
             level: LevelFilter::Info,
         };
@@ -112,7 +132,7 @@ mod tests {
     #[test]
     fn options_are_read() {
         let found = settings("--log=/l --log-format=json --log-level=warning").unwrap();
-        assert_eq!(found.file.as_deref(), Some(Path::new("/l")));
+        assert_eq!(found.target, Target::File("/l".into()));
         assert_eq!(found.format, Format::Json);
         assert_eq!(found.level, LevelFilter::Warn);
         let found = settings("--log-level=error --debug=true").unwrap();
@@ -121,10 +141,24 @@ mod tests {
 
     #[test]
     fn a_file_may_be_called_one() {
-        let path = |line: &str| settings(line).unwrap().file.unwrap();
-        assert_eq!(path("--log=file:/l"), Path::new("/l"));
-        assert_eq!(path("--log=/run/a:b"), Path::new("/run/a:b"));
-        assert_eq!(path("--log=./a:b"), Path::new("./a:b"));
+        for (line, wanted) in [
+            ("--log=file:/l", "/l"),
+            ("--log=/run/a:b", "/run/a:b"),
+            ("--log=./a:b", "./a:b"),
+        ] {
+            assert_eq!(settings(line).unwrap().target, Target::File(wanted.into()));
+        }
+    }
+
+    #[test]
+    fn the_log_of_the_host_is_named_by_its_daemon() {
+        for (line, daemon) in [
+            ("--log=journald:c1", Daemon::Journal),
+            ("--log=syslog:c1", Daemon::Syslog),
+        ] {
+            let wanted = Target::Daemon(daemon, "c1".to_owned());
+            assert_eq!(settings(line).unwrap().target, wanted);
+        }
     }
 
     #[test]
@@ -134,6 +168,7 @@ mod tests {
             ("--log-level=foo", "invalid log-level: foo"),
             ("--log=invalid:/l", "unknown log type: invalid"),
             ("--log=file:", "unknown log type: file"),
+            ("--log=journald:", "unknown log type: journald"),
         ] {
             assert_eq!(settings(line).unwrap_err().to_string(), wanted);
         }

@@ -13,6 +13,7 @@ list!["input":
     broken_json,
     wrong_type_names_the_field,
     config_that_is_no_object,
+    lists_are_no_objects,
     config_is_read_with_what_comes_after,
     newer_version_and_unknown_fields_are_fine,
     other_major_version_is_refused,
@@ -45,6 +46,25 @@ fn refused(case: &Case, words: &[&str], change: impl Fn(&mut Value)) -> Outcome 
     }
     case.nothing_left()?;
     case.edit(|c| *c = config)
+}
+
+fn lists_are_no_objects(case: &Case) -> Outcome {
+    for (pointer, list) in [
+        ("/linux", json!([])),
+        ("/root", json!(["rootfs"])),
+        ("/process/user", json!([0, 0])),
+        ("/process/capabilities", json!([])),
+        ("/linux/resources", json!([])),
+    ] {
+        let path = pointer.trim_start_matches('/').replace('/', ".");
+        let words = format!("{path}: a list, where an object has to be");
+        refused(case, &[&words], |c| {
+            if let Some(value) = c.pointer_mut(pointer) {
+                *value = list.clone();
+            }
+        })?;
+    }
+    Ok(())
 }
 
 fn no_config(case: &Case) -> Outcome {
