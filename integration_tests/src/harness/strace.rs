@@ -48,10 +48,11 @@ impl Case {
     pub(crate) fn system_calls(&self, args: &[&str]) -> Outcome<usize> {
         let (answer, lines) = self.traced(args, &["trace=all"])?;
         answer.ok()?;
-        // One that another process interrupted has two lines.
-        let calls = lines
-            .iter()
-            .filter(|line| line.contains('(') && !line.contains("+++"));
+        // One that another process or thread interrupted has two lines, the second of
+        // which may have an error's words in parentheses.
+        let calls = lines.iter().filter(|line| {
+            line.contains('(') && !line.contains("+++") && !line.contains(" resumed>")
+        });
         Ok(calls.count())
     }
 }
